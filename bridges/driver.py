@@ -1,0 +1,151 @@
+"""What a driver is: open, bind, read or push, write, close - and nothing else.
+
+Drivers are small; the runtime (uns/service/connection.py) is clever once. It owns reconnect,
+back-off, liveness, scan timing, deadband, back-pressure and quality on loss, so no driver can
+get them wrong. A driver is made for one session: the runtime constructs a fresh one for every
+attempt, calls `open`, `bind`, then polls `read` or awaits `run`, and always calls `close`.
+
+Errors: `open`, `read` and `run` raise DeviceError (or OSError, TimeoutError) when the session
+is over; whatever concerns one tag is a result, never an exception.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol, runtime_checkable
+
+from pydantic import BaseModel, ConfigDict
+
+from uns.metric import DataType, Reading, Value
+
+__all__ = [
+    "BindResult",
+    "BoundTag",
+    "CanWrite",
+    "Driver",
+    "DriverConfig",
+    "PollDriver",
+    "PushDriver",
+    "Sink",
+]
+
+
+class DriverConfig(BaseModel):
+    """The `connection:` of a binding. Each driver extends it; validating never connects."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    def key(self) -> str:
+        """A short name for people, the same for equal settings: `modbus://10.2.1.20:502`."""
+        raise NotImplementedError
+
+    def endpoint(self) -> tuple[str, int]:
+        """The host and TCP port this connection reaches."""
+        raise NotImplementedError
+
+    def moved_to(self, port: int) -> DriverConfig:
+        """The same settings on another port: how a simulator gets out of the way of others."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True)
+class BoundTag:
+    """A tag as a driver sees it: a handle to report under, and its own parsed address.
+
+    `datatype` is what the engineer wants; a driver whose protocol types its values itself
+    (OPC UA) may deliver another Python type and leaves the conversion to the runtime.
+    """
+
+    handle: int
+    address: Any
+    datatype: DataType
+    scan_s: float = 1.0
+    deliver_every: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class BindResult:
+    """Whether the device knows a tag; an empty `problem` means it does."""
+
+    handle: int
+    problem: str = ""
+
+
+class Sink(Protocol):
+    """Where a driver puts what it learns. Both calls are synchronous and cheap."""
+
+    def readings(self, batch: Sequence[Reading]) -> None:
+        """Take a batch of readings."""
+
+    def alive(self) -> None:
+        """Note that the device answered, though it had nothing new to say."""
+
+
+class Driver(ABC):
+    """Code for one protocol; an instance is one session with one device."""
+
+    name: ClassVar[str]
+    Config: ClassVar[type[DriverConfig]]
+
+    def __init__(self, config: Any) -> None:
+        """Keep `config`, an instance of this class's Config. Does not connect."""
+        self.config = config
+
+    @classmethod
+    @abstractmethod
+    def parse(cls, text: str, config: Any) -> Hashable:
+        """Return the address written as `text`, without asking the device.
+
+        Raises AddressError with the column of the mistake and a hint.
+        """
+
+    @abstractmethod
+    async def open(self) -> None:
+        """Make one attempt to reach the device; raise when it fails."""
+
+    @abstractmethod
+    async def bind(self, tags: Sequence[BoundTag]) -> list[BindResult]:
+        """Introduce tags, one result each; called again for tags that failed or were added."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """End the session within 2 s, whatever state it is in. Safe to call twice."""
+
+
+class PollDriver(Driver):
+    """A protocol that is asked: the runtime calls `read` for each scan class."""
+
+    @abstractmethod
+    async def read(self, handles: Sequence[int]) -> list[Reading]:
+        """Read the bound tags of one scan class, in as few requests as the protocol allows.
+
+        `handles` is the same object on every scan of a class, so a driver may keep its plan
+        by identity. A tag that cannot be read is a reading with quality BAD.
+        """
+
+
+class PushDriver(Driver):
+    """A protocol that reports by itself, on subscriptions."""
+
+    @abstractmethod
+    async def run(self, sink: Sink) -> None:
+        """Deliver readings to `sink` until the session is over, then raise.
+
+        Call `sink.alive()` for every sign of life; the runtime ends a session that shows none.
+        """
+
+    #: Seconds between signs of life that a healthy session shows at least.
+    keepalive_s: float = 2.0
+
+
+@runtime_checkable
+class CanWrite(Protocol):
+    """A driver that can write values back to the device."""
+
+    async def write(self, items: Sequence[tuple[BoundTag, Value]]) -> list[str]:
+        """Write each value; one problem each, empty where it worked."""
+
+
+DriverFactory = Callable[[Any], Driver]

@@ -1,0 +1,1 @@
+"""What engineers write: YAML projects, read strictly and expanded to machines and tags."""

@@ -1,0 +1,1 @@
+"""Routes: what happens on the tree becomes messages that enterprise systems read."""

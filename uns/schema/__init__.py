@@ -1,0 +1,1 @@
+"""Schemas of values and messages, and the verdict on each."""

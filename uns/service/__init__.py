@@ -1,0 +1,1 @@
+"""Running things, one file each: bridge, namespace, routes, broker."""

@@ -1,0 +1,1 @@
+"""A simulated plant: real protocol servers whose machines behave, and the truth about them."""

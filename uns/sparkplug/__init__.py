@@ -1,0 +1,1 @@
+"""Sparkplug B 3.0 without a socket: codec, edge node and host application."""

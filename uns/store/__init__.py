@@ -1,0 +1,1 @@
+"""Durable state in SQLite: the only modules that speak SQL."""

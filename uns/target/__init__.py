@@ -1,0 +1,1 @@
+"""Targets: ERP, MES and other ends that messages are delivered to; one file each."""
