@@ -1,0 +1,86 @@
+"""The `connection:` words of an OPC UA binding."""
+
+from __future__ import annotations
+
+import zlib
+from typing import Literal
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+
+from bridges.driver import DriverConfig
+
+__all__ = ["Login", "OpcUaConfig"]
+
+_DEFAULT_PORT = 4840  # registered with IANA for opc.tcp
+
+
+class Login(BaseModel):
+    """A user name and password of the server's."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    user: str = Field(min_length=1)
+    password: SecretStr = SecretStr("")
+
+
+class OpcUaConfig(DriverConfig):
+    """How to reach an OPC UA server: `{endpoint: "opc.tcp://10.1.20.11:4840"}`."""
+
+    url: str = Field(alias="endpoint")
+    namespace: str = ""
+    security: Literal["auto", "none"] = "auto"
+    auth: Login | None = None
+    publishing_s: float = Field(default=0.25, ge=0.05, le=60)
+    timeout_s: float = Field(default=4.0, ge=0.5, le=60)
+
+    @field_validator("url")
+    @classmethod
+    def _is_reachable(cls, url: str) -> str:
+        parts = urlsplit(url)
+        if parts.scheme != "opc.tcp":
+            raise ValueError(f"`{url}` does not start with `opc.tcp://`")
+        if parts.username is not None:
+            raise ValueError("a user name belongs under `auth: {user: …, password: …}`")
+        if not parts.hostname:
+            raise ValueError(f"`{url}` names no host: write `opc.tcp://10.1.20.11:4840`")
+        try:
+            _ = parts.port
+        except ValueError:
+            raise ValueError(f"`{url}` has no valid port: 1 to 65535") from None
+        return url
+
+    def key(self) -> str:
+        """The endpoint, with the user: `opc.tcp://10.1.20.11:4840`.
+
+        `namespace` is no part of it: it says how addresses are read, and machines that differ
+        only in that share one session. Other settings away from their defaults add a checksum.
+        """
+        parts = urlsplit(self.url)
+        user = f"{self.auth.user}@" if self.auth else ""
+        address, port = self.endpoint()
+        path = parts.path.rstrip("/")
+        return f"opc.tcp://{user}{_bracketed(address)}:{port}{path}{self._difference()}"
+
+    def endpoint(self) -> tuple[str, int]:
+        """The host and TCP port."""
+        parts = urlsplit(self.url)
+        return parts.hostname or "", parts.port or _DEFAULT_PORT
+
+    def moved_to(self, port: int) -> OpcUaConfig:
+        """The same settings on another port."""
+        host, _ = self.endpoint()
+        moved = urlsplit(self.url)._replace(netloc=f"{_bracketed(host)}:{port}").geturl()
+        return self.model_copy(update={"url": moved})
+
+    def _difference(self) -> str:
+        fields = ("security", "publishing_s", "timeout_s")
+        changed = [(name, getattr(self, name)) for name in fields if self._is_set(name)]
+        return f"#{zlib.crc32(repr(changed).encode()):08x}" if changed else ""
+
+    def _is_set(self, name: str) -> bool:
+        return bool(getattr(self, name) != type(self).model_fields[name].default)
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host

@@ -1,0 +1,71 @@
+"""The OPC UA driver: the server samples its variables, we collect what changed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar
+
+from bridges.driver import BindResult, BoundTag, DriverConfig, PushDriver, Sink
+from bridges.opcua.address import NodeAddress, parse
+from bridges.opcua.config import OpcUaConfig
+from uns.errors import DeviceError
+from uns.metric import Value
+
+if TYPE_CHECKING:
+    from bridges.opcua.session import Session
+
+__all__ = ["OpcUaDriver"]
+
+
+class OpcUaDriver(PushDriver):
+    """One session with one OPC UA server."""
+
+    name: ClassVar[str] = "opcua"
+    Config: ClassVar[type[DriverConfig]] = OpcUaConfig
+    config: OpcUaConfig
+
+    def __init__(self, config: OpcUaConfig) -> None:
+        super().__init__(config)
+        self._session: Session | None = None
+
+    @classmethod
+    def parse(cls, text: str, config: OpcUaConfig) -> NodeAddress:
+        """Return the node id written as `text`: `nsu=urn:x;s=Line1.Speed`, `s=Line1.Speed`."""
+        return parse(text, config.namespace)
+
+    async def open(self) -> None:
+        """Connect, log in, create the subscription and learn the namespaces."""
+        # asyncua takes half a second to import, and checking a project needs none of it.
+        from bridges.opcua.session import Session  # noqa: PLC0415
+
+        self._session = Session(self.config)
+        await self._session.open()
+        self.keepalive_s = self._session.keepalive_s
+
+    async def bind(self, tags: Sequence[BoundTag]) -> list[BindResult]:
+        """Have each tag monitored; the server says of each whether it can."""
+        return await self._opened().bind(tags)
+
+    async def run(self, sink: Sink) -> None:
+        """Collect what the server has, about every `publishing_s`, until the session is over."""
+        session = self._opened()
+        while True:
+            readings = await session.collect()
+            sink.alive()
+            if readings:
+                sink.readings(readings)
+
+    async def write(self, items: Sequence[tuple[BoundTag, Value]]) -> list[str]:
+        """Write each value in its variable's type; one problem each, empty where it worked."""
+        return await self._opened().write(items)
+
+    async def close(self) -> None:
+        """Log out, within a second."""
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+
+    def _opened(self) -> Session:
+        if self._session is None:
+            raise DeviceError(f"{self.config.key()} is not open")
+        return self._session

@@ -1,0 +1,257 @@
+"""One OPC UA session through asyncua - the only file that knows asyncua's private parts.
+
+asyncua is the codec and the transport, nothing else: its reconnect, watchdog, publish loop and
+notification dispatch are not used, because they go silent while they report to be connected
+(docs/explanation/decisions/0005-runtime-owns-reconnect.md). What is private and used here is
+held by tests/bridges/opcua/test_link.py: `Client._create_and_activate_session` and
+`UaSession._send_request`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Sequence
+
+from asyncua import Client, ua
+from asyncua.ua.ua_binary import struct_from_binary
+from asyncua.ua.uaerrors import UaStructParsingError
+
+from bridges.opcua.config import OpcUaConfig
+from uns.errors import DeviceError
+
+__all__ = ["Item", "Link"]
+
+_SESSION_TIMEOUT_MS = 30_000  # how long a server remembers a session whose cable was pulled
+_LIFETIME_S = 120.0  # how long a subscription lives unasked: binding 100,000 items takes a minute
+_KEEPALIVE_S = 0.75  # an idle server says so this often, so that 2 s of silence mean something
+_CLOSE_S = 1.0
+_RENEW_AT = 0.75  # of the channel's lifetime, OPC UA part 4 §5.5.2.1
+_MAX_CHUNK = 1000
+
+Item = tuple[int, ua.NodeId, float, int]  # client handle, node, sampling in ms, queue size
+
+# What asyncua logs as tracebacks and warnings reaches us as exceptions, and users as sentences.
+_asyncua_log = logging.getLogger("asyncua.client")
+if _asyncua_log.level == logging.NOTSET:
+    _asyncua_log.setLevel(logging.CRITICAL + 1)
+
+
+class Link:
+    """A session with one subscription, in OPC UA's own terms. Every call has a deadline."""
+
+    def __init__(self, config: OpcUaConfig) -> None:
+        self._config = config
+        self._client = Client(config.url, timeout=config.timeout_s)
+        self._client.session_timeout = _SESSION_TIMEOUT_MS
+        self._client.name = self._client.description = "uns"
+        self._client.application_uri = "urn:uns-bridge:opcua"
+        if config.auth:
+            self._client.set_user(config.auth.user)
+            self._client.set_password(config.auth.password.get_secret_value())
+        self._services = self._client.uaclient.session
+        self._subscription_id = 0
+        self._unacknowledged: list[ua.SubscriptionAcknowledgement] = []
+        self._chunks = dict.fromkeys(_LIMITS, _MAX_CHUNK)
+        self._renew_at = float("inf")
+        self.keepalive_s = _KEEPALIVE_S
+
+    async def open(self) -> None:
+        """Connect, log in and create the subscription."""
+        client = self._client
+        await client.connect_socket()
+        await client.send_hello()
+        await client.open_secure_channel()
+        self._renew_at = time.monotonic() + _RENEW_AT * client.secure_channel_timeout / 1000
+        if self._config.security == "auto":
+            _check_offer(await client.get_endpoints(), self._config)
+        await client._create_and_activate_session()  # noqa: SLF001 - connect() starts a watchdog
+        await self._read_limits()
+        await self._subscribe()
+
+    async def namespaces(self) -> list[str]:
+        """The server's namespace URIs, by index."""
+        node = ua.NodeId(ua.ObjectIds.Server_NamespaceArray)
+        (held,) = await self._services.read_attributes([node], ua.AttributeIds.Value)
+        return [str(uri) for uri in held.Value.Value or ()]
+
+    async def monitor(self, items: Sequence[Item]) -> list[ua.StatusCode]:
+        """Ask for notifications of each item; one status each."""
+        statuses: list[ua.StatusCode] = []
+        while len(statuses) < len(items):
+            chunk = items[len(statuses) :][: self._chunks[_MONITOR]]
+            try:
+                statuses += await self._create_items(chunk)
+            except _TOO_MUCH:
+                self._halve(_MONITOR, len(chunk))
+        return statuses
+
+    async def read(
+        self, nodes: Sequence[ua.NodeId], attribute: ua.AttributeIds
+    ) -> list[ua.DataValue]:
+        """One attribute of each node, each with its own status."""
+        values: list[ua.DataValue] = []
+        while len(values) < len(nodes):
+            chunk = nodes[len(values) :][: self._chunks[_READ]]
+            try:
+                values += await self._services.read_attributes(chunk, attribute)
+            except _TOO_MUCH:
+                self._halve(_READ, len(chunk))
+        return values
+
+    async def write(self, values: Sequence[tuple[ua.NodeId, ua.Variant]]) -> list[ua.StatusCode]:
+        """Write values, without status and timestamps: many PLCs refuse those."""
+        statuses: list[ua.StatusCode] = []
+        while len(statuses) < len(values):
+            chunk = values[len(statuses) :][: self._chunks[_WRITE]]
+            nodes = [node for node, _ in chunk]
+            held = [ua.DataValue(variant, StatusCode=None) for _, variant in chunk]
+            try:
+                statuses += await self._services.write_attributes(nodes, held)
+            except _TOO_MUCH:
+                self._halve(_WRITE, len(chunk))
+        return statuses
+
+    async def notifications(self) -> list[ua.MonitoredItemNotification]:
+        """Wait for the server's next word; empty when it only says that it is alive.
+
+        Raises DeviceError, OSError or an OPC UA error when the session is over.
+        """
+        if time.monotonic() > self._renew_at:
+            await self._renew_channel()
+        try:
+            response = await self._services.publish(self._unacknowledged)
+        except ua.uaerrors.BadTimeout:
+            self._unacknowledged = []
+            return []
+        except UaStructParsingError as error:
+            raise DeviceError("the server sent values that cannot be decoded") from error
+        message = response.Parameters.NotificationMessage
+        if not message.NotificationData:
+            self._unacknowledged = []
+            return []
+        self._unacknowledged = [
+            ua.SubscriptionAcknowledgement(self._subscription_id, message.SequenceNumber)
+        ]
+        return _items(message.NotificationData)
+
+    async def close(self) -> None:
+        """Log out within a second; where the server does not answer, drop the socket."""
+        client = self._client
+        protocol = client.uaclient.protocol
+        try:
+            async with asyncio.timeout(_CLOSE_S):
+                if protocol is not None and not protocol.is_closed:
+                    await client.close_session()
+                    await client.close_secure_channel()
+        except (TimeoutError, OSError, ua.UaError):
+            pass  # the session is lost already, and the server forgets it by itself
+        finally:
+            if protocol is not None and protocol.transport is not None:
+                protocol.transport.abort()
+            client.disconnect_socket()
+
+    async def _read_limits(self) -> None:
+        nodes = [ua.NodeId(identifier) for identifier in _LIMITS]
+        limits = await self._services.read_attributes(nodes, ua.AttributeIds.Value)
+        for identifier, held in zip(_LIMITS, limits, strict=True):
+            limit = held.Value.Value  # 0 or nothing: the server sets no limit
+            self._chunks[identifier] = min(_MAX_CHUNK, limit) if limit else _MAX_CHUNK
+
+    async def _subscribe(self) -> None:
+        interval_s = self._config.publishing_s
+        wanted = ua.CreateSubscriptionParameters()
+        wanted.RequestedPublishingInterval = interval_s * 1000
+        wanted.RequestedMaxKeepAliveCount = max(1, int(_KEEPALIVE_S / interval_s))
+        wanted.RequestedLifetimeCount = int(_LIFETIME_S / interval_s)
+        wanted.MaxNotificationsPerPublish = 0
+        wanted.PublishingEnabled = True
+        request = ua.CreateSubscriptionRequest()
+        request.Parameters = wanted
+        # create_subscription() would start asyncua's own publish loop.
+        answer = await self._services._send_request(request)  # noqa: SLF001
+        response = struct_from_binary(ua.CreateSubscriptionResponse, answer)
+        response.ResponseHeader.ServiceResult.check()
+        granted = response.Parameters
+        self._subscription_id = granted.SubscriptionId
+        silence_ms = granted.RevisedPublishingInterval * granted.RevisedMaxKeepAliveCount
+        self.keepalive_s = silence_ms / 1000
+
+    async def _create_items(self, items: Sequence[Item]) -> list[ua.StatusCode]:
+        wanted = ua.CreateMonitoredItemsParameters()
+        wanted.SubscriptionId = self._subscription_id
+        wanted.TimestampsToReturn = ua.TimestampsToReturn.Both
+        wanted.ItemsToCreate = [_item_request(*item) for item in items]
+        results = await self._services.create_monitored_items(wanted)
+        return [result.StatusCode for result in results]
+
+    async def _renew_channel(self) -> None:
+        await self._client.open_secure_channel(renew=True)
+        self._client.uaclient.revolve_security_token()
+        lifetime_s = self._client.secure_channel_timeout / 1000
+        self._renew_at = time.monotonic() + _RENEW_AT * lifetime_s
+
+    def _halve(self, limit: int, tried: int) -> None:
+        if tried <= 1:
+            raise DeviceError("the server refuses even one item per request")
+        self._chunks[limit] = tried // 2
+
+
+def _item_request(
+    handle: int, node: ua.NodeId, sampling_ms: float, queue_size: int
+) -> ua.MonitoredItemCreateRequest:
+    request = ua.MonitoredItemCreateRequest()
+    request.ItemToMonitor.NodeId = node
+    request.ItemToMonitor.AttributeId = ua.AttributeIds.Value
+    request.MonitoringMode = ua.MonitoringMode.Reporting
+    request.RequestedParameters.ClientHandle = handle
+    request.RequestedParameters.SamplingInterval = sampling_ms
+    request.RequestedParameters.QueueSize = queue_size
+    request.RequestedParameters.DiscardOldest = True
+    return request
+
+
+def _items(notifications: Sequence[object]) -> list[ua.MonitoredItemNotification]:
+    items: list[ua.MonitoredItemNotification] = []
+    for notification in notifications:
+        match notification:
+            case ua.DataChangeNotification():
+                items += notification.MonitoredItems or ()
+            case ua.StatusChangeNotification():
+                raise DeviceError(f"the server ended the subscription: {notification.Status.name}")
+    return items
+
+
+def _check_offer(endpoints: Sequence[ua.EndpointDescription], config: OpcUaConfig) -> None:
+    """Raise DeviceError unless the server takes sessions without encryption, for our identity."""
+    plain = [end for end in endpoints if end.SecurityMode is ua.MessageSecurityMode.None_]
+    if not plain:
+        raise DeviceError(
+            "the server accepts only signed or encrypted sessions, which this driver cannot open yet",
+            hint="allow the security policy None on the server for this machine's network",
+        )
+    wanted = ua.UserTokenType.UserName if config.auth else ua.UserTokenType.Anonymous
+    offered = {token.TokenType for end in plain for token in end.UserIdentityTokens or ()}
+    if offered and wanted not in offered:
+        raise DeviceError(_IDENTITY_REFUSED[wanted], hint=_IDENTITY_HINT[wanted])
+
+
+_MONITOR = ua.ObjectIds.Server_ServerCapabilities_OperationLimits_MaxMonitoredItemsPerCall
+_READ = ua.ObjectIds.Server_ServerCapabilities_OperationLimits_MaxNodesPerRead
+_WRITE = ua.ObjectIds.Server_ServerCapabilities_OperationLimits_MaxNodesPerWrite
+_LIMITS = (_MONITOR, _READ, _WRITE)
+_TOO_MUCH = (
+    ua.uaerrors.BadTooManyOperations,
+    ua.uaerrors.BadEncodingLimitsExceeded,
+    ua.uaerrors.BadRequestTooLarge,
+    ua.uaerrors.BadResponseTooLarge,
+)
+_IDENTITY_REFUSED = {
+    ua.UserTokenType.UserName: "the server takes no user names without encryption",
+    ua.UserTokenType.Anonymous: "the server does not take anonymous clients",
+}
+_IDENTITY_HINT = {
+    ua.UserTokenType.UserName: "remove `auth` from the connection, or allow user names on the server",
+    ua.UserTokenType.Anonymous: "add `auth: {user: …, password: ${env:…}}` to the connection",
+}

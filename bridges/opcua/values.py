@@ -1,0 +1,176 @@
+"""OPC UA values and status codes, and what they are to us: values and qualities."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from asyncua import ua
+
+from uns.errors import DeviceError
+from uns.metric import Quality, Reading, Value
+
+__all__ = ["in_type", "problem", "reading", "variant_type"]
+
+_PLAIN = frozenset({bool, int, float, str, bytes})
+_GOOD, _UNCERTAIN, _BAD, _STALE = map(
+    int, (Quality.GOOD, Quality.UNCERTAIN, Quality.BAD, Quality.STALE)
+)
+_SEVERITY = 0xC0000000  # OPC UA part 4 §7.39: the two top bits of a status code
+_SUBCODE = 0xFFFF0000  # without the bits that only say "overflow", "limit" or "semantics changed"
+_UNCERTAIN_SEVERITY = 0x40000000
+_LAST_USABLE = frozenset(
+    {
+        ua.StatusCodes.UncertainNoCommunicationLastUsableValue,
+        ua.StatusCodes.UncertainLastUsableValue,
+    }
+)
+
+
+def reading(handle: int, held: ua.DataValue) -> Reading:
+    """One reading; its time is the source's, else the server's, else left to the runtime.
+
+    A Bad status carries no value even where a server sends one: OPC UA part 4 §7.7.1 says to
+    ignore it.
+    """
+    when = held.SourceTimestamp or held.ServerTimestamp
+    timestamp_ms = 0 if when is None else round(when.timestamp() * 1000)
+    status = held.StatusCode
+    quality = _GOOD if status is None or not status.value else _quality(status.value)
+    if quality == _BAD:
+        return handle, None, _BAD, timestamp_ms
+    value = held.Value.Value
+    if type(value) in _PLAIN:
+        return handle, value, quality, timestamp_ms
+    return _converted(handle, value, quality, timestamp_ms)
+
+
+def _quality(code: int) -> int:
+    severity = code & _SEVERITY
+    if not severity:
+        return _GOOD
+    if severity != _UNCERTAIN_SEVERITY:
+        return _BAD
+    return _STALE if code & _SUBCODE in _LAST_USABLE else _UNCERTAIN
+
+
+def _converted(handle: int, value: object, quality: int, timestamp_ms: int) -> Reading:
+    """A reading of a value that Python's plain types do not cover; BAD where nothing fits."""
+    match value:
+        case datetime():
+            return handle, _milliseconds(value), quality, timestamp_ms
+        case ua.LocalizedText():
+            return handle, value.Text, quality, timestamp_ms
+        case UUID():
+            return handle, str(value), quality, timestamp_ms
+    return handle, None, _BAD, timestamp_ms
+
+
+def _milliseconds(moment: datetime) -> int:
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return round(aware.timestamp() * 1000)
+
+
+def problem(status: ua.StatusCode) -> str:
+    """What a status code means for a tag, in a sentence; empty when it is not bad."""
+    if not status.is_bad():
+        return ""
+    return _SENTENCES.get(status.value) or f"the server answers {status.name}: {status.doc}"
+
+
+def variant_type(data_type: ua.DataValue, current: ua.DataValue) -> ua.VariantType | None:
+    """The type to write a variable in, from its DataType attribute or else its present value."""
+    node = data_type.Value.Value
+    if isinstance(node, ua.NodeId) and node.NamespaceIndex == 0:
+        if node.Identifier in _DERIVED:
+            return _DERIVED[node.Identifier]
+        if node.Identifier in _CONVERSIONS:
+            return ua.VariantType(node.Identifier)
+    if current.Value is None or current.Value.VariantType is ua.VariantType.Null:
+        return None
+    return current.Value.VariantType
+
+
+def in_type(value: Value, kind: ua.VariantType) -> ua.Variant:
+    """`value` as a variable of this type takes it; raises DeviceError when it does not fit."""
+    convert = _CONVERSIONS.get(kind.value)
+    if convert is None:
+        raise DeviceError(f"the variable has type {kind.name}, which cannot be written yet")
+    try:
+        return ua.Variant(convert(value), kind)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise DeviceError(f"`{value!r}` does not fit a variable of type {kind.name}") from error
+
+
+def _boolean(value: Any) -> bool:
+    if value not in (0, 1):  # False and True are equal to them
+        raise ValueError(value)
+    return bool(value)
+
+
+def _whole(low: int, high: int) -> Callable[[Any], int]:
+    def convert(value: Any) -> int:
+        number = int(value)
+        if number != value or not low <= number <= high:
+            raise ValueError(value)
+        return number
+
+    return convert
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(value)
+    return value
+
+
+def _moment(value: Any) -> datetime:
+    return datetime.fromtimestamp(value / 1000, UTC)
+
+
+_CONVERSIONS: dict[int, Callable[[Any], Any]] = (
+    {
+        ua.VariantType.Boolean.value: _boolean,
+        ua.VariantType.Float.value: float,
+        ua.VariantType.Double.value: float,
+        ua.VariantType.String.value: _text,
+        ua.VariantType.DateTime.value: _moment,
+    }
+    | {
+        kind.value: _whole(-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
+        for kind, bits in (
+            (ua.VariantType.SByte, 8),
+            (ua.VariantType.Int16, 16),
+            (ua.VariantType.Int32, 32),
+            (ua.VariantType.Int64, 64),
+        )
+    }
+    | {
+        kind.value: _whole(0, 2**bits - 1)
+        for kind, bits in (
+            (ua.VariantType.Byte, 8),
+            (ua.VariantType.UInt16, 16),
+            (ua.VariantType.UInt32, 32),
+            (ua.VariantType.UInt64, 64),
+        )
+    }
+)
+_DERIVED = {  # data types of the standard that are built on another one, OPC UA part 3 §8
+    ua.ObjectIds.Enumeration: ua.VariantType.Int32,
+    ua.ObjectIds.Duration: ua.VariantType.Double,
+    ua.ObjectIds.UtcTime: ua.VariantType.DateTime,
+    ua.ObjectIds.LocaleId: ua.VariantType.String,
+}
+_SENTENCES = {
+    ua.StatusCodes.BadNodeIdUnknown: "the server has no such node",
+    ua.StatusCodes.BadNodeIdInvalid: "the server does not accept this as a node id",
+    ua.StatusCodes.BadAttributeIdInvalid: "the node is an object or folder, not a variable",
+    ua.StatusCodes.BadUserAccessDenied: "this user may not do that",
+    ua.StatusCodes.BadNotReadable: "the variable cannot be read",
+    ua.StatusCodes.BadNotWritable: "the variable cannot be written",
+    ua.StatusCodes.BadTypeMismatch: "the variable has another type",
+    ua.StatusCodes.BadOutOfRange: "the value is outside the variable's range",
+    ua.StatusCodes.BadTooManyMonitoredItems: "the server monitors no more items in one session",
+}
