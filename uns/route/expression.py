@@ -69,7 +69,7 @@ class Expression:
 
 @dataclass(frozen=True, slots=True)
 class Calc:
-    """A derived tag's formula over its sibling tags; `names` are theirs (`drive/temp`)."""
+    """A derived tag's formula over its sibling tags; `names` are theirs (`drive.temp`)."""
 
     text: str
     names: tuple[str, ...]
@@ -93,17 +93,19 @@ def is_expression(leaf: object) -> bool:
 
 def compile_expression(text: str) -> Expression:
     """Compile a leaf, `=` included; raises ExpressionError with the column of the mistake."""
-    translation = _translate(text, separator=".")
+    translation = _translate(text, tag_prefix="tag.")
     return Expression(text, translation.names, _build(text, translation))
 
 
 def compile_calc(text: str) -> Calc:
     """Compile a tag's `calc`. `drive.temp` is the tag `drive/temp`; `tag('in-feed')` any tag.
 
+    In `names` and in the values handed to `evaluate`, dots stand for the slashes.
+
     >>> compile_calc("100 * good / (good + bad)").evaluate({"good": 99, "bad": 1})
     99.0
     """
-    translation = _translate(text, separator="/")
+    translation = _translate(text, tag_prefix="")
     return Calc(text, tuple(translation.names), _build(text, translation))
 
 
@@ -111,7 +113,7 @@ def compile_calc(text: str) -> Calc:
 class _Translation:
     """A checked expression as Python code, and what was met on the way."""
 
-    separator: str
+    tag_prefix: str
     names: dict[str, int] = field(default_factory=dict)
     temporaries: int = 0
     body: ast.expr = field(default_factory=lambda: ast.Constant(None))
@@ -121,7 +123,7 @@ class _Translation:
         return f"t{self.temporaries}"
 
 
-def _translate(text: str, *, separator: str) -> _Translation:
+def _translate(text: str, *, tag_prefix: str) -> _Translation:
     source = text.replace("\n", " ").replace("\t", " ")
     start = len(source) - len(source.lstrip("= "))
     body = source[start:].rstrip()
@@ -129,7 +131,7 @@ def _translate(text: str, *, separator: str) -> _Translation:
         raise ExpressionError("there is nothing after the `=`", column=len(text) or 1)
     if len(body) > _MAX_LENGTH:
         raise ExpressionError(f"an expression may have at most {_MAX_LENGTH} characters")
-    translation = _Translation(separator)
+    translation = _Translation(tag_prefix)
     try:
         translation.body = _expression(ast.parse(body, mode="eval").body, translation, _MAX_DEPTH)
     except SyntaxError as error:
@@ -199,7 +201,7 @@ def _name(node: ast.expr, into: _Translation, _depth: int) -> ast.expr:
         )
     if inner.id in _WORDS:
         return ast.Constant(_WORDS[inner.id])
-    return _value_of(into.separator.join((inner.id, *reversed(levels))), node, into)
+    return _value_of(".".join((inner.id, *reversed(levels))), node, into)
 
 
 _WORDS: Final = {"true": True, "false": False, "null": None}  # as YAML and JSON write them
@@ -230,7 +232,7 @@ def _tag(node: ast.Call, into: _Translation) -> ast.expr:
     name = node.args[0] if len(node.args) == 1 else None
     if not (isinstance(name, ast.Constant) and isinstance(name.value, str)):
         raise _NotAllowedError(node, "tag() takes one name in quotes", hint="tag('drive/temp')")
-    return _value_of(name.value if into.separator == "/" else f"tag.{name.value}", node, into)
+    return _value_of(into.tag_prefix + name.value.replace("/", "."), node, into)
 
 
 def _binary(node: ast.BinOp, into: _Translation, depth: int) -> ast.expr:
