@@ -1,0 +1,169 @@
+"""The Modbus driver: one session, its tags, its scan classes and its writes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bridges.blocks import Field, Space, plan
+from bridges.driver import BindResult, BoundTag, PollDriver
+from bridges.modbus.address import ModbusAddress, parse
+from bridges.modbus.client import DeviceRefusal, MbapClient
+from bridges.modbus.config import ModbusConfig
+from bridges.modbus.scan import UnitScan, bad, reason
+from bridges.modbus.units import Unit
+from bridges.modbus.writing import write_pdu
+from uns.errors import DeviceError
+from uns.metric import Reading, Value
+
+__all__ = ["ModbusDriver"]
+
+_MAX_COILS = 2000  # in one request, V1.1b3 §6.1
+_REGISTER_BITS = 16
+_CODES = {
+    "int16": "h",
+    "uint16": "H",
+    "int32": "i",
+    "uint32": "I",
+    "int64": "q",
+    "uint64": "Q",
+    "float32": "f",
+    "float64": "d",
+    "bool": "H",  # a whole register as a truth: the runtime makes it one
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _ScanClass:
+    handles: Sequence[int]  # kept, so that their identity stays taken
+    units: tuple[UnitScan, ...]
+    unbound: tuple[int, ...]
+
+
+class ModbusDriver(PollDriver):
+    """A session with one Modbus/TCP device or gateway.
+
+    Every scan returns one reading for every handle, changed or not: "asked, and still the
+    same" is how the runtime knows that a tag is alive. Unchanged blocks are not decoded again.
+    """
+
+    name = "modbus"
+    Config = ModbusConfig
+    config: ModbusConfig
+
+    def __init__(self, config: ModbusConfig) -> None:
+        super().__init__(config)
+        self._where = f"{config.host}:{config.port}"
+        self._client: MbapClient | None = None
+        self._fields: dict[int, Field] = {}
+        self._units: dict[int, Unit] = {}
+        self._scans: dict[int, _ScanClass] = {}  # by identity of the handles
+
+    @classmethod
+    def parse(cls, text: str, config: ModbusConfig) -> ModbusAddress:
+        """The address in `text`, with this connection's unit, byte order and numbering."""
+        return parse(text, unit=config.unit, order=config.order, is_zero_based=config.zero_based)
+
+    async def open(self) -> None:
+        """Connect; raises DeviceError."""
+        self._client = await MbapClient.connect(
+            self.config.host,
+            self.config.port,
+            timeout_s=self.config.timeout_s,
+            connect_timeout_s=self.config.connect_timeout_s,
+            max_in_flight=self.config.max_in_flight,
+        )
+
+    async def bind(self, tags: Sequence[BoundTag]) -> list[BindResult]:
+        """Take the tags up. Nothing is asked: a problem here is one of type or length."""
+        self._scans.clear()
+        return [BindResult(tag.handle, self._bind_one(tag)) for tag in tags]
+
+    async def read(self, handles: Sequence[int]) -> list[Reading]:
+        """One reading for every handle; raises DeviceError where the session is over."""
+        client = self._session()
+        scan = self._scans.get(id(handles))
+        if scan is None or scan.handles is not handles:
+            scan = self._scans[id(handles)] = self._planned(handles)
+        readings = list(bad(scan.unbound))
+        for unit_scan in scan.units:
+            readings += await unit_scan.read(client, self.config.max_in_flight)
+        self._check_silence()
+        return readings
+
+    async def write(self, items: Sequence[tuple[BoundTag, Value]]) -> list[str]:
+        """Write each value with function 5, 6, 16 or, for one bit of a register, 22."""
+        return [await self._write_one(tag, value) for tag, value in items]
+
+    async def close(self) -> None:
+        """End the session."""
+        if self._client is not None:
+            await self._client.close()
+
+    def _session(self) -> MbapClient:
+        if self._client is None:
+            raise DeviceError(f"{self._where}: the session is not open")
+        return self._client
+
+    def _bind_one(self, tag: BoundTag) -> str:
+        try:
+            address: ModbusAddress = tag.address.typed(tag.datatype)
+        except DeviceError as error:
+            return f"{error}; {error.hint}"
+        self._units.setdefault(address.unit, Unit(address.unit, self._where))
+        is_bit = address.table.is_bits or address.bit is not None
+        text = f"{address.length}s" if address.length else ""
+        self._fields[tag.handle] = Field(
+            handle=tag.handle,
+            space=self._space(address),
+            start=address.start,
+            cells=address.cells,
+            code="" if is_bit else text or _CODES[address.type_name],
+            order=address.order,
+            bit=address.bit or 0,
+        )
+        return ""
+
+    def _space(self, address: ModbusAddress) -> Space:
+        key = (address.unit, address.table)
+        gap = self.config.max_gap
+        if address.table.is_bits:
+            return Space(key, 1, _MAX_COILS, gap * _REGISTER_BITS)
+        return Space(key, _REGISTER_BITS, self.config.max_words, gap)
+
+    def _planned(self, handles: Sequence[int]) -> _ScanClass:
+        fields: dict[int, list[Field]] = {}
+        for handle in handles:
+            if handle in self._fields:
+                field = self._fields[handle]
+                fields.setdefault(field.space.key[0], []).append(field)
+        return _ScanClass(
+            handles,
+            tuple(UnitScan(self._units[unit], plan(members)) for unit, members in fields.items()),
+            tuple(handle for handle in handles if handle not in self._fields),
+        )
+
+    def _check_silence(self) -> None:
+        """Raise where no unit answers any more: then the link is dead, whatever TCP says."""
+        units = self._units.values()
+        if units and all(unit.is_silent for unit in units):
+            numbers = ", ".join(str(unit.number) for unit in units)
+            raise DeviceError(
+                f"{self._where}: no answer from unit {numbers} within {self.config.timeout_s:g} s",
+                hint="is the device running, and is the unit id right?",
+            )
+
+    async def _write_one(self, tag: BoundTag, value: Value) -> str:
+        try:
+            address: ModbusAddress = tag.address.typed(tag.datatype)
+            pdu, confirmed = write_pdu(address, value)
+            answer = await self._session().request(address.unit, pdu)
+        except DeviceRefusal as refusal:
+            return f"{self._where} refuses to write {tag.address}: {reason(refusal.code)}"
+        except TimeoutError:
+            return f"{self._where} did not confirm the write of {tag.address}; read it back"
+        except DeviceError as error:
+            return str(error)
+        if answer != confirmed:
+            return f"{self._where} confirmed another write than that of {tag.address}; read it back"
+        return ""

@@ -1,0 +1,61 @@
+"""The units behind one Modbus session, and how the session treats one that fails.
+
+A gateway serves many units on one serial line. One that is switched off must not slow the
+others down: after three failed scans it rests, 10 s at first and up to 5 min, and its tags
+are Bad meanwhile.
+"""
+
+from __future__ import annotations
+
+import logging
+
+__all__ = ["Unit"]
+
+_LOG = logging.getLogger("uns.bridge.modbus")
+
+_FAILED_SCANS = 3
+_FIRST_REST_S = 10.0
+_LONGEST_REST_S = 300.0
+
+
+class Unit:
+    """What a session knows of one unit id; `now_s` is any clock that only goes forward."""
+
+    __slots__ = ("_failures", "_next_rest_s", "_rests_until_s", "_where", "is_silent", "number")
+
+    def __init__(self, number: int, where: str) -> None:
+        self.number = number
+        self.is_silent = False  # its last request was not answered at all
+        self._where = where
+        self._failures = 0
+        self._next_rest_s = _FIRST_REST_S
+        self._rests_until_s = 0.0
+
+    def rests(self, now_s: float) -> bool:
+        """Whether it is not to be asked now."""
+        return now_s < self._rests_until_s
+
+    def answered(self) -> None:
+        """Note that it delivered what it was asked for."""
+        self.is_silent = False
+        if self._failures >= _FAILED_SCANS:
+            _LOG.info("%s: unit %d answers again", self._where, self.number)
+        self._failures = 0
+        self._next_rest_s = _FIRST_REST_S
+
+    def failed(self, now_s: float, why: str, *, is_silent: bool) -> None:
+        """Note a failed scan, and let the unit rest where there were too many."""
+        self.is_silent = is_silent
+        self._failures += 1
+        if self._failures < _FAILED_SCANS:
+            return
+        if self._failures == _FAILED_SCANS:
+            _LOG.warning(
+                "%s: unit %d rests after %d failed scans (%s); its tags are Bad, other units go on",
+                self._where,
+                self.number,
+                _FAILED_SCANS,
+                why,
+            )
+        self._rests_until_s = now_s + self._next_rest_s
+        self._next_rest_s = min(2 * self._next_rest_s, _LONGEST_REST_S)
