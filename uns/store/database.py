@@ -117,10 +117,16 @@ class Database:
         number = 1
         while (aside := self._aside(number)).exists():
             number += 1
-        for companion in _COMPANIONS:
-            file = self.path.with_name(self.path.name + companion)
-            if file.exists():
-                file.rename(aside.with_name(aside.name + companion))
+        try:
+            for companion in _COMPANIONS:
+                file = self.path.with_name(self.path.name + companion)
+                if file.exists():
+                    file.rename(aside.with_name(aside.name + companion))
+        except OSError as error:
+            raise StorageError(
+                f"{self.path} is broken and cannot be set aside: {error.strerror}",
+                hint="rename it by hand",
+            ) from error
         log.error(
             "%s is broken; it was set aside as %s and an empty one takes its place. "
             "What it held is not used any more: keep it for whoever looks into this",
