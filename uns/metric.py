@@ -86,6 +86,12 @@ class DataType(IntEnum):
         return _LIMITS.get(self)
 
     @property
+    def element(self) -> DataType | None:
+        """The type of an array's elements; None for other types."""
+        name, is_array, _ = self.name.partition("_ARRAY")
+        return DataType[name] if is_array else None
+
+    @property
     def label(self) -> str:
         """The specification's spelling: `Int32`, `Boolean`, `DateTime`."""
         return _LABELS.get(self) or self.name.title().replace("_", "")

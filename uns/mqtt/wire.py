@@ -29,6 +29,7 @@ ANSWER_S = 30.0
 _WAITING_MESSAGES, _WAITING_BYTES = 10_000, 16 * 1024 * 1024
 _WHILE_ANSWER_DUE = 20  # times as much
 _TICK = 1 / 8  # of a keep-alive: how often we look
+_READS_LOOKED_AT, _FAST_S, _NAP_S = 4, 0.0002, 0.001
 _WRITE_HIGH, _WRITE_LOW = 256 * 1024, 64 * 1024
 _PACKET_IDS = 65_535
 
@@ -89,6 +90,7 @@ class Wire(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
         self._heard = self._said = self._pinged = self._loop.time()
         self._is_paused = self._is_deaf = False
+        self._reads, self._paced = 0, self._heard
         self._packet_id = 0
 
     # what a session does with it
@@ -211,6 +213,7 @@ class Wire(asyncio.Protocol):
         if reader.messages:
             self.arrived.set()
             self._balance()
+            self._pace()
         elif reader.packet_ids:  # only messages that nobody here asked for
             self.acknowledge(self.take()[1])
 
@@ -287,6 +290,25 @@ class Wire(asyncio.Protocol):
             self._pinged = now
             self.write(control.PINGREQ)
         self._timer = self._loop.call_later(keepalive_s * _TICK, self._watch)
+
+    def _pace(self) -> None:
+        """Let messages gather for a millisecond when they come faster than one per 0.2 ms.
+
+        Mosquitto writes each message by itself; taking them one by one costs a system call
+        and a wake-up each, three times what all the rest of a message costs.
+        """
+        self._reads += 1
+        if self._reads < _READS_LOOKED_AT:
+            return
+        since, self._reads, self._paced = self._heard - self._paced, 0, self._heard
+        is_idle = self._is_paused or self.unacknowledged or self.grants or self._transport is None
+        if since < _READS_LOOKED_AT * _FAST_S and not is_idle:
+            self._transport.pause_reading()
+            self._loop.call_later(_NAP_S, self._wake)
+
+    def _wake(self) -> None:
+        if not self._is_paused and not self.lost and self._transport is not None:
+            self._transport.resume_reading()
 
     def _balance(self) -> None:
         """Read, or stop reading, by what waits."""

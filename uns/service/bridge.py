@@ -94,7 +94,7 @@ class BridgeService:
         edge = EdgeNode(
             node,
             {m.sparkplug.device_id: [_definition(m, tag) for tag in m.tags] for m in machines},
-            bd_seq=self._state.get(f"bd_seq/{node}", -1),
+            bd_seq=self._state.get(f"bd_seq/{node}", 0),
         )
         every = frozenset(
             edge.alias_of(machine.sparkplug.device_id, tag.name)
@@ -209,10 +209,10 @@ class BridgeService:
 
     def _commanded(self, command: Command) -> None:
         log.warning(
-            "%s/%s was asked to set %s; commands are not served in this version",
-            command.node,
+            "device %s was asked to set %s to %r; this version refuses all commands",
             command.device_id,
             command.name,
+            command.value,
         )
 
 

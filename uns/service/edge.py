@@ -6,13 +6,15 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
+from typing import assert_never
 
 from uns.errors import BrokerError
 from uns.message import Message
 from uns.metric import Reading
 from uns.mqtt import Broker, Session, sessions
-from uns.sparkplug import Command, EdgeNode
+from uns.sparkplug import Command, EdgeNode, Problem
 from uns.store.state import State
 
 __all__ = ["EdgeHealth", "EdgeNodeService", "now_ms"]
@@ -74,7 +76,7 @@ class EdgeNodeService:
     def observed(self, device_id: str, readings: Sequence[Reading]) -> None:
         """Take readings of a device; their handles are aliases."""
         if not self._is_born:
-            self.edge.observed(device_id, readings, now_ms())
+            self.edge.observed(device_id, readings, now_ms())  # kept for the birth; says nothing
             return
         waiting = self._waiting.setdefault(device_id, [])
         waiting.extend(readings)
@@ -96,35 +98,36 @@ class EdgeNodeService:
 
     async def run(self) -> None:
         """Stay connected until cancelled; then leave with a death of our own."""
-        async for session in sessions(
+        endless = sessions(
             self._broker,
             client_id=f"uns-edge-{self.edge.node}".replace("/", "-"),
             will=self._will,
             keepalive_s=KEEPALIVE_S,
             on_state=self._said,
-        ):
-            try:
-                await self._serve(session)
-            except* BrokerError as errors:
-                self.health.last_error = str(errors.exceptions[0])
-            finally:
-                self._is_born = self.health.is_online = False
-                self._fold_waiting()
-                self.edge.disconnected()
+            on_connect_sent=self.edge.advance,
+        )
+        async with aclosing(endless):
+            async for session in endless:
+                try:
+                    await self._serve(session)
+                except* BrokerError as errors:
+                    self.health.last_error = str(errors.exceptions[0])
+                finally:
+                    self._forget_session()
 
     def _will(self) -> Message:
         """Return the NDEATH of the session to come; its bdSeq is on disk before CONNECT leaves."""
-        self.edge.advance()
-        self._state.set(self._bd_seq_key, self.edge.bd_seq)
-        return self.edge.will()
+        will = self.edge.will()
+        self._state.set(self._bd_seq_key, self.edge.next_bd_seq)
+        return will
 
     async def _serve(self, session: Session) -> None:
         try:
             await session.subscribe(self.edge.subscriptions())
             births = self.edge.connected(now_ms())
-            self._urgent.clear()
+            self._is_born = True  # from here on, seq counts: everything waits for its turn
             await session.publish_all(births)
-            self._is_born = self.health.is_online = True
+            self.health.is_online = True
             self.health.connects += 1
             self.health.births += len(births)
             async with asyncio.TaskGroup() as tasks:
@@ -141,7 +144,9 @@ class EdgeNodeService:
                 await session.publish_all(self.edge.stopping(now_ms()))
                 await session.close()
         except (BrokerError, TimeoutError) as error:
-            log.warning("%s could not say goodbye (%s); its will speaks for it", self.edge.node, error)
+            log.warning(
+                "%s could not say goodbye (%s); its will speaks for it", self.edge.node, error
+            )
             session.abort()
 
     async def _send(self, session: Session) -> None:
@@ -157,11 +162,19 @@ class EdgeNodeService:
         async for batch in session.batches():
             for message in batch:
                 for effect in self.edge.received(message, now_ms()):
-                    if isinstance(effect, Command):
-                        self._on_command(effect)
-                        continue
-                    self._urgent.append(effect)
-                    self._wake.set()
+                    self._carry_out(effect)
+
+    def _carry_out(self, effect: Message | Command | Problem) -> None:
+        match effect:
+            case Message():
+                self._urgent.append(effect)
+                self._wake.set()
+            case Command():
+                self._on_command(effect)
+            case Problem():
+                log.warning("edge node %s: %s", self.edge.node, effect.text)
+            case _:
+                assert_never(effect)
 
     def _flush_into_urgent(self) -> None:
         """Turn waiting readings into messages, so that seq follows the order of events."""
@@ -170,8 +183,9 @@ class EdgeNodeService:
             self._urgent += self.edge.observed(device_id, readings, now_ms())
             self.health.metrics_out += len(readings)
 
-    def _fold_waiting(self) -> None:
+    def _forget_session(self) -> None:
         """With no session, waiting readings become the values of the next birth."""
+        self._is_born = self.health.is_online = False
         self.edge.disconnected()
         waiting, self._waiting = self._waiting, {}
         for device_id, readings in waiting.items():
@@ -190,4 +204,6 @@ class EdgeNodeService:
         return kept[-MAX_WAITING:]
 
     def _said(self, sentence: str, is_up: bool) -> None:  # noqa: FBT001 - the shape of on_state
-        log.log(logging.INFO if is_up else logging.WARNING, "edge node %s: %s", self.edge.node, sentence)
+        log.log(
+            logging.INFO if is_up else logging.WARNING, "edge node %s: %s", self.edge.node, sentence
+        )

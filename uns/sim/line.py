@@ -26,17 +26,17 @@ class SimulatedLine:
         self.number = 0  # of the running order
         self._book = book
         self._last_ms = 0
+        self._is_over = False
 
     @property
     def order(self) -> Order:
         """The running order."""
         return self._book.order(self.number)
 
-    def power_up(self, number: int, now_ms: int) -> None:
-        """Go on with order `number` after a power cut, or begin with the first."""
+    def power_up(self, now_ms: int) -> None:
+        """Go on with the order that was running before a power cut, or begin the first."""
         self._last_ms = now_ms
-        self.number = number
-        if number == 0:
+        if self.number == 0:
             self._begin_next(now_ms)
             return
         for machine in self.machines.values():
@@ -50,11 +50,12 @@ class SimulatedLine:
         row = list(self.machines.values())
         for index, machine in enumerate(row):
             machine.step(real_s, real_s * speed, _feed(row, index), now)
-        if all(machine.is_complete for machine in row):
+        if not self._is_over and all(machine.is_complete for machine in row):
             self._begin_next(now_ms)
 
     def wind_down(self) -> None:
         """Let all machines stop counting at once, and for good."""
+        self._is_over = True
         for machine in self.machines.values():
             machine.wind_down()
 

@@ -19,7 +19,7 @@ from uns.sim.order import PRODUCTS, OrderRecord
 from uns.sim.packml import State, code_for
 from uns.sim.wave import Wave
 
-__all__ = ["Scene", "Signal", "counts_pieces", "signal_for"]
+__all__ = ["Scene", "Signal", "counts_pieces", "is_simulated", "signal_for"]
 
 Signal: TypeAlias = Callable[[float], Value]  # seconds of the simulation → a value
 
@@ -35,8 +35,8 @@ class Scene:
 
 
 def signal_for(tag: Tag, scene: Scene) -> Signal | None:
-    """The signal that `tag` shows; None where nothing feeds it."""
-    if tag.source is None:
+    """The signal that `tag` shows; None where there is none to show."""
+    if not is_simulated(tag):
         return None
     rng = random.Random(f"{scene.seed}:{tag.topic}")
     for kind in _KINDS:
@@ -44,6 +44,13 @@ def signal_for(tag: Tag, scene: Scene) -> Signal | None:
         if signal is not None:
             return signal
     return None
+
+
+def is_simulated(tag: Tag) -> bool:
+    """Whether a tag is read from a device, and its type is one that we can make up."""
+    kind = tag.datatype
+    is_known = kind.is_integer or kind.is_real or kind.is_text or kind is DataType.BOOLEAN
+    return tag.source is not None and is_known
 
 
 def counts_pieces(tag: Tag) -> bool:
