@@ -32,10 +32,11 @@ _MAX_CHUNK = 1000
 
 Item = tuple[int, ua.NodeId, float, int]  # client handle, node, sampling in ms, queue size
 
-# What asyncua logs as tracebacks and warnings reaches us as exceptions, and users as sentences.
-_asyncua_log = logging.getLogger("asyncua.client")
-if _asyncua_log.level == logging.NOTSET:
-    _asyncua_log.setLevel(logging.CRITICAL + 1)
+# What asyncua logs as tracebacks reaches us as exceptions, and users as sentences. Whoever has
+# set these levels before wants to see it all.
+for _name, _level in (("asyncua", logging.WARNING), ("asyncua.client", logging.CRITICAL + 1)):
+    if logging.getLogger(_name).level == logging.NOTSET:
+        logging.getLogger(_name).setLevel(_level)
 
 
 class Link:

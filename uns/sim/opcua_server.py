@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -23,6 +24,11 @@ __all__ = ["Change", "Identifier", "OpcUaServer", "ServedTag"]
 
 Identifier: TypeAlias = str | int | bytes | UUID
 Change: TypeAlias = tuple[Identifier, Value, int]  # identifier, value, source time in ms UTC
+
+
+# asyncua tells at INFO of every request, and of a thousand standard nodes that have no parent.
+if logging.getLogger("asyncua").level == logging.NOTSET:
+    logging.getLogger("asyncua").setLevel(logging.WARNING)
 
 
 class ServedTag(NamedTuple):
@@ -105,6 +111,9 @@ class OpcUaServer:
             await asyncio.wait([clock])
         for subscription in list(server.iserver.subscription_service.subscriptions.values()):
             await subscription.stop()
+        for client in list(server.bserver.clients):
+            client.transport.abort()
+        await asyncio.sleep(0)  # asyncua waits for the tasks of connections that it knows are lost
         await server.stop()
 
     async def write(self, changes: Sequence[Change], *, status: str = "Good") -> None:

@@ -1,0 +1,220 @@
+"""The supervisor of one connection: it keeps a session with a device alive, and says when it is not.
+
+    CONNECTING ──▶ BINDING ──▶ RUNNING ◀──▶ DEGRADED (the device refuses some tags)
+        ▲             │           │             │
+        └── BACKOFF ◀─┴───────────┴─────────────┘
+
+Drivers know nothing of this: a fresh one is made for every attempt, and whatever it raises ends
+its session. Why the runtime owns reconnecting is told in
+docs/explanation/decisions/0005-runtime-owns-reconnect.md.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+
+from bridges.driver import BoundTag, Driver
+from uns.equipment import Connection
+from uns.errors import DeviceError, UnsError
+from uns.metric import Reading, Value
+from uns.service.connection_health import ConnectionHealth, ConnectionPhase, ConnectionState
+from uns.service.device_session import DeviceSession
+from uns.service.liveness import Liveness
+
+__all__ = ["ConnectionHealth", "ConnectionPhase", "ConnectionState", "ConnectionSupervisor"]
+
+log = logging.getLogger("uns.connection")
+
+GRACE_S = 3.0  # a blip shorter than this is nobody's business
+FIRST_PAUSE_S = 0.25
+LONGEST_PAUSE_S = 15.0
+
+
+class ConnectionSupervisor:
+    """Runs one connection until cancelled; nothing that a driver does ends it.
+
+    `on_readings` gets batches of readings with their times filled in, `on_state` gets DOWN at
+    most three seconds after the last sign of life and UP before the first reading that follows.
+    Both are called in the event loop and must not block. `limiter` bounds how many connections
+    are being opened at the same time.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        driver_class: type[Driver],
+        tags: Sequence[BoundTag],
+        on_readings: Callable[[list[Reading]], None],
+        on_state: Callable[[ConnectionState], None],
+        *,
+        limiter: asyncio.Semaphore | None = None,
+        label: str = "",
+        grace_s: float = GRACE_S,
+    ) -> None:
+        """`label` is what people call the device, such as `porto/line1`; it begins log lines."""
+        self.name = f"{label} {connection.key}".strip()
+        self.health = ConnectionHealth(tags_bad=len(tags))
+        self._connection = connection
+        self._driver_class = driver_class
+        self._tags = {tag.handle: tag for tag in tags}
+        self._on_readings = on_readings
+        self._on_state = on_state
+        self._limiter = limiter
+        self._grace_s = grace_s
+        self._session: DeviceSession | None = None
+
+    async def run(self) -> None:
+        """Stay connected until cancelled, then close within two seconds."""
+        liveness = Liveness(self._grace_s, self._went_silent)
+        liveness.lost()  # a device that is not there from the start is down like any other
+        try:
+            while True:
+                await self._attempt(liveness)
+                await self._pause()
+        finally:
+            liveness.stop()
+            self.health.phase = ConnectionPhase.STOPPED
+
+    async def write(self, items: Sequence[tuple[int, Value]]) -> list[str]:
+        """Write values to tags by handle; one problem each, empty where it worked.
+
+        Raises DeviceError when there is no session, or its driver cannot write.
+        """
+        session = self._session
+        if session is None or not session.is_flowing:
+            reason = self.health.last_error or "not connected yet"
+            raise DeviceError(f"{self.name} is not connected: {reason}")
+        return await session.write([(self._tags[handle], value) for handle, value in items])
+
+    async def _attempt(self, liveness: Liveness) -> None:
+        """One session from start to end; returns when it is over, for whatever reason."""
+        session: DeviceSession | None = None
+        try:
+            self.health.phase = ConnectionPhase.CONNECTING
+            session = self._session = self._new_session(liveness)
+            async with self._limiter or nullcontext():  # each holder has a deadline
+                await session.open()
+            self.health.phase = ConnectionPhase.BINDING
+            await session.serve()
+        except (UnsError, OSError) as error:  # TimeoutError is an OSError
+            self._failed(_sentence(error), liveness)
+        except Exception as error:
+            sentence = f"the driver failed on a mistake of ours: {error!r}"
+            if sentence != self.health.last_error:
+                log.exception(
+                    "%s: driver %s failed unexpectedly", self.name, self._connection.driver
+                )
+            self._failed(sentence, liveness)
+        finally:
+            self._session = None
+            if session is not None:
+                await session.close()
+
+    def _new_session(self, liveness: Liveness) -> DeviceSession:
+        driver = self._driver_class(self._connection.config)
+        tags = tuple(self._tags.values())
+        return DeviceSession(self.name, driver, tags, liveness, self, grace_s=self._grace_s)
+
+    def _failed(self, sentence: str, liveness: Liveness) -> None:
+        health = self.health
+        health.phase = ConnectionPhase.BACKOFF
+        health.last_error = sentence
+        longest_s = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2.0 ** min(health.failures, 16))
+        health.next_try_s = random.uniform(0.5, 1.0) * longest_s  # noqa: S311 - jitter, not a secret
+        health.failures += 1
+        liveness.lost()
+
+    async def _pause(self) -> None:
+        await asyncio.sleep(self.health.next_try_s)
+
+    # ------------------------------------------------------------ what a session tells
+
+    def flowing(self) -> None:
+        """The session showed its first sign of life."""
+        health = self.health
+        bad = len(health.problems)
+        self._settle_phase()
+        if health.state is ConnectionState.UP:
+            health.reconnects += 1  # a blip: nobody was told that it was down
+            return
+        first = not health.since_ms and not health.last_error
+        health.reconnects += 0 if first else 1
+        since = "" if first else " again"
+        refused = f", {bad} refused by the device" if bad else ""
+        log.info("%s is up%s: %d tags%s", self.name, since, health.tags_good, refused)
+        self._enter(ConnectionState.UP)
+
+    def proven(self) -> None:
+        """The session delivered enough to be believed: the next pause is a short one."""
+        self.health.failures = 0
+
+    def bound(self, problems: dict[int, str]) -> None:
+        """The device said of each tag whether it knows it."""
+        health = self.health
+        health.problems = problems
+        health.tags_bad = len(problems)
+        health.tags_good = len(self._tags) - len(problems)
+        if health.phase in _SERVING:
+            self._settle_phase()
+
+    def delivered(self, readings: Sequence[Reading]) -> None:
+        """The session has readings; times that the driver left open are filled in."""
+        now_ms = _now_ms()
+        stamped = [
+            reading if reading[3] else (reading[0], reading[1], reading[2], now_ms)
+            for reading in readings
+        ]
+        self.health.readings += len(stamped)
+        self._on_readings(stamped)
+
+    def _went_silent(self) -> None:
+        health = self.health
+        if health.state is ConnectionState.DOWN and health.since_ms:
+            return
+        reason = health.last_error
+        if health.phase in _SERVING:
+            reason = f"no sign of life for {self._grace_s:g} s"
+        tries = f"{_ordinal(health.failures)} try" if health.failures else "first try"
+        waiting = health.phase is ConnectionPhase.BACKOFF
+        outlook = f"next in {health.next_try_s:.1f} s" if waiting else "under way"
+        reason = reason or "no answer yet"
+        log.warning("%s is down: %s (%s, %s)", self.name, reason, tries, outlook)
+        self._enter(ConnectionState.DOWN)
+
+    def _settle_phase(self) -> None:
+        refused = bool(self.health.problems)
+        self.health.phase = ConnectionPhase.DEGRADED if refused else ConnectionPhase.RUNNING
+
+    def _enter(self, state: ConnectionState) -> None:
+        self.health.state = state
+        self.health.since_ms = _now_ms()
+        self._on_state(state)
+
+    def scanned(self, took_s: float, missed: int) -> None:
+        """A scan took so long, and made so many others be skipped."""
+        self.health.scan_s = took_s
+        self.health.overruns += missed
+
+
+def _sentence(error: Exception) -> str:
+    text = str(error) or type(error).__name__
+    hint = getattr(error, "hint", "")
+    return f"{text} - {hint}" if hint else text
+
+
+def _ordinal(number: int) -> str:
+    teens = number % 100 in (11, 12, 13)
+    return f"{number}{'th' if teens else _ENDINGS.get(number % 10, 'th')}"
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+_SERVING = (ConnectionPhase.RUNNING, ConnectionPhase.DEGRADED)
+_ENDINGS = {1: "st", 2: "nd", 3: "rd"}

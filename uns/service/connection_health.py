@@ -1,0 +1,45 @@
+"""What readers may know of one connection: its state, its troubles, its numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+__all__ = ["ConnectionHealth", "ConnectionPhase", "ConnectionState"]
+
+
+class ConnectionState(StrEnum):
+    """Whether the device's values can be trusted to be current."""
+
+    UP = "up"
+    DOWN = "down"
+
+
+class ConnectionPhase(StrEnum):
+    """What the supervisor is doing about the device."""
+
+    CONNECTING = "connecting"
+    BINDING = "binding"  # connected; introducing the tags
+    RUNNING = "running"
+    DEGRADED = "degraded"  # running, but the device refuses some tags
+    BACKOFF = "backoff"  # waiting before the next attempt
+    STOPPED = "stopped"
+
+
+@dataclass(slots=True)
+class ConnectionHealth:
+    """Counters grow for as long as the supervisor lives; `since_ms` is when `state` last changed."""
+
+    state: ConnectionState = ConnectionState.DOWN
+    phase: ConnectionPhase = ConnectionPhase.STOPPED
+    since_ms: int = 0
+    failures: int = 0  # attempts in a row that ended before the connection proved itself
+    next_try_s: float = 0.0  # the pause that the last failure led to
+    reconnects: int = 0
+    last_error: str = ""
+    tags_good: int = 0  # tags that the device knows
+    tags_bad: int = 0
+    problems: dict[int, str] = field(default_factory=dict)  # handle → why the device refuses it
+    readings: int = 0
+    overruns: int = 0  # scans skipped because an earlier one took too long
+    scan_s: float = 0.0  # how long the latest scan took

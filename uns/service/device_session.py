@@ -1,0 +1,260 @@
+"""One session with one device: a driver opened, its tags bound, its readings passed on."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Protocol
+
+from bridges.driver import BoundTag, CanWrite, Driver, PollDriver, PushDriver
+from uns.errors import DeviceError
+from uns.metric import Quality, Reading, Value
+from uns.service.liveness import Liveness
+from uns.service.scan import ScanClass, ScanSchedule
+
+__all__ = ["DeviceSession", "SessionOwner"]
+
+log = logging.getLogger("uns.connection")
+
+CONNECT_S = 10.0  # the kernel alone would try a dead address for two minutes
+_STOP_S = 0.5  # for a driver's `run` to end; with the next, two seconds in all
+_CLOSE_S = 1.5
+WRITE_S = 10.0
+PROVEN_S = 30.0  # data flowed this long: the next failure is a new story
+FIRST_RETRY_S = 5.0  # tags that the device refuses are tried again, less and less often
+LONGEST_RETRY_S = 60.0
+_BIND_S = 30.0
+_BINDS_PER_S = 500  # a slow server takes a minute for 100,000 tags, measured with node-opcua
+_ANSWER_S = 1.5  # what a scan may take at least, before it counts as silence
+_FIRST_SCAN_S = 30.0  # nothing is known yet of how long this device takes
+_NEVER = float("inf")
+
+
+class SessionOwner(Protocol):
+    """Who is told what happens in a session."""
+
+    def flowing(self) -> None:
+        """The first sign of life."""
+
+    def proven(self) -> None:
+        """Data flowed for a while, or every tag was read once."""
+
+    def bound(self, problems: dict[int, str]) -> None:
+        """Which tags the device refuses, and why."""
+
+    def delivered(self, readings: Sequence[Reading]) -> None:
+        """Readings, some with time 0."""
+
+    def scanned(self, took_s: float, missed: int) -> None:
+        """A scan took so long, and made so many others be skipped."""
+
+
+class DeviceSession:
+    """Opens, binds, serves and closes one driver. Used once; the next attempt gets another."""
+
+    def __init__(
+        self,
+        name: str,
+        driver: Driver,
+        tags: Sequence[BoundTag],
+        liveness: Liveness,
+        owner: SessionOwner,
+        *,
+        grace_s: float,
+    ) -> None:
+        self._name = name
+        self._driver = driver
+        self._tags = {tag.handle: tag for tag in tags}
+        self._liveness = liveness
+        self._owner = owner
+        self._grace_s = grace_s
+        self._clock = asyncio.get_running_loop().time
+        self._one_at_a_time = asyncio.Lock()  # a write goes between two scans, never into one
+        self._problems: dict[int, str] = {}
+        self._schedule: ScanSchedule | None = None
+        self._is_over = False
+        self._next_within_s = _NEVER  # the next sign of life, once one was seen
+        self._flowing_since = _NEVER
+        self._is_proven = False
+        self._retry_s = FIRST_RETRY_S
+        self._retry_at = _NEVER
+
+    @property
+    def is_flowing(self) -> bool:
+        """Whether the device answered since the tags were bound."""
+        return self._flowing_since < _NEVER
+
+    async def open(self) -> None:
+        """Make the one attempt to reach the device."""
+        async with _deadline(CONNECT_S, "could not connect"):
+            await self._driver.open()
+
+    async def serve(self) -> None:
+        """Bind the tags and pass readings on until the session is over; then raise why."""
+        await self._bind(list(self._tags.values()))
+        match self._driver:
+            case PushDriver() as driver:
+                await self._collect(driver)
+            case PollDriver() as driver:
+                await self._scan(driver)
+            case driver:
+                raise DeviceError(f"driver {driver.name} neither polls nor pushes")
+
+    async def write(self, items: Sequence[tuple[BoundTag, Value]]) -> list[str]:
+        """Write values; one problem each, empty where it worked."""
+        driver = self._driver
+        if not isinstance(driver, CanWrite):
+            raise DeviceError(f"driver {self._driver.name} cannot write")
+        async with _deadline(WRITE_S, "the write was not answered"), self._one_at_a_time:
+            return await driver.write(items)
+
+    async def close(self) -> None:
+        """End the session within two seconds, whatever the driver does."""
+        self._is_over = True
+        try:
+            async with asyncio.timeout(_CLOSE_S):
+                await self._driver.close()
+        except TimeoutError:
+            log.warning("%s did not close within %g s and was abandoned", self._name, _CLOSE_S)
+        except Exception:
+            log.exception("%s failed to close", self._name)
+
+    # ------------------------------------------------------------ what the driver tells
+
+    def readings(self, batch: Sequence[Reading]) -> None:
+        """Take readings from the driver (its Sink)."""
+        if self._is_over:
+            return  # a driver that was abandoned and does not know it yet
+        self.alive()
+        self._owner.delivered(batch)
+
+    def alive(self) -> None:
+        """Note a sign of life from the driver (its Sink)."""
+        if self._is_over:
+            return
+        self._liveness.seen(self._next_within_s)
+        now = self._liveness.last_seen
+        if not self.is_flowing:
+            self._flowing_since = now
+            self._owner.flowing()
+            self._report_refused(self._problems)
+        if not self._is_proven and now - self._flowing_since > PROVEN_S:
+            self._prove()
+
+    def _prove(self) -> None:
+        self._is_proven = True
+        self._owner.proven()
+
+    # ------------------------------------------------------------ tags the device refuses
+
+    async def _bind(self, tags: Sequence[BoundTag]) -> None:
+        async with _deadline(
+            _BIND_S + len(tags) / _BINDS_PER_S, "the device did not take its tags"
+        ):
+            results = await self._driver.bind(tags)
+        answered = {result.handle: result.problem for result in results}
+        for tag in tags:
+            problem = answered.get(tag.handle, "the driver said nothing about it")
+            self._problems.pop(tag.handle, None)
+            if problem:
+                self._problems[tag.handle] = problem
+        self._retry_at = self._clock() + self._retry_s if self._problems else _NEVER
+        self._owner.bound(dict(self._problems))
+
+    async def _retry_refused(self) -> None:
+        """Bind the refused tags once more: a PLC may have loaded its program by now."""
+        self._retry_s = min(LONGEST_RETRY_S, self._retry_s * 2)
+        before = dict(self._problems)
+        await self._bind([self._tags[handle] for handle in before])
+        accepted = [self._tags[handle] for handle in before if handle not in self._problems]
+        if accepted:
+            log.info("%s: %d tags that were refused are there now", self._name, len(accepted))
+        if self._schedule is not None:
+            self._schedule.add(accepted, self._clock())
+
+    def _report_refused(self, problems: dict[int, str]) -> None:
+        if problems:
+            self._owner.delivered([(handle, None, int(Quality.BAD), 0) for handle in problems])
+
+    # ------------------------------------------------------------ push
+
+    async def _collect(self, driver: PushDriver) -> None:
+        silence_s = max(2 * driver.keepalive_s + 0.5, 0.8 * self._grace_s)
+        self._next_within_s = max(silence_s + 0.5, self._grace_s)
+        began = self._clock()
+        running = asyncio.create_task(driver.run(self), name=f"push:{self._name}")
+        try:
+            while not running.done():
+                # Until the first word, the session's own age counts as silence.
+                over_at = max(self._liveness.last_seen, began) + silence_s
+                await asyncio.wait([running], timeout=min(over_at, self._retry_at) - self._clock())
+                if running.done():
+                    break
+                if self._clock() >= max(self._liveness.last_seen, began) + silence_s:
+                    raise DeviceError(f"no sign of life for {silence_s:.1f} s")
+                if self._clock() >= self._retry_at:
+                    await self._retry_refused()
+            running.result()
+            raise DeviceError("the driver ended the session without a reason")
+        finally:
+            running.cancel()
+            await asyncio.wait([running], timeout=_STOP_S)
+            if running.done() and not running.cancelled():
+                running.exception()  # told above, or of no more interest
+
+    # ------------------------------------------------------------ poll
+
+    async def _scan(self, driver: PollDriver) -> None:
+        tags = [tag for handle, tag in self._tags.items() if handle not in self._problems]
+        schedule = self._schedule = ScanSchedule(tags, self._name, self._clock())
+        if not tags:
+            self.alive()  # it refused every tag, which is an answer too
+        while True:
+            now = self._clock()
+            if now >= self._retry_at:
+                await self._retry_refused()
+                continue
+            scan = schedule.next(now)
+            due = scan.due if scan else _NEVER
+            if scan is None or due > now:
+                await asyncio.sleep(max(0.0, min(due, self._retry_at) - now))
+                continue
+            async with self._one_at_a_time:
+                await self._scan_once(driver, schedule, scan)
+
+    async def _scan_once(self, driver: PollDriver, schedule: ScanSchedule, scan: ScanClass) -> None:
+        began = self._clock()
+        patience_s = self._patience(scan, began)
+        self._liveness.expect(patience_s + 0.5)
+        async with _deadline(patience_s if scan.scans else _FIRST_SCAN_S, "no answer to a scan"):
+            readings = await driver.read(scan.handles)
+        missed = schedule.overruns
+        now = self._clock()
+        schedule.scanned(scan, began, now)
+        self._owner.scanned(now - began, schedule.overruns - missed)
+        self.readings(readings)
+        if not self._is_proven and schedule.is_complete and _any_good(readings):
+            self._prove()
+
+    def _patience(self, scan: ScanClass, now: float) -> float:
+        """How long a scan may take: up to the grace since the last answer, or twice its usual time."""
+        left_of_grace = self._liveness.last_seen + 0.8 * self._grace_s - now
+        return max(left_of_grace, _ANSWER_S, 2 * scan.took_s)
+
+
+def _any_good(readings: Sequence[Reading]) -> bool:
+    return any(quality == Quality.GOOD for _, _, quality, _ in readings)
+
+
+@asynccontextmanager
+async def _deadline(seconds: float, what: str) -> AsyncIterator[None]:
+    """`asyncio.timeout` whose error says what was waited for."""
+    try:
+        async with asyncio.timeout(seconds) as timeout:
+            yield
+    except TimeoutError as error:
+        if not timeout.expired():
+            raise  # the driver's own, which knows better
+        raise DeviceError(f"{what} within {seconds:.1f} s") from error
