@@ -1,0 +1,192 @@
+"""A draft: a tag as every machine of one kind has it, all but its topic and its source."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from uns.equipment import Alarm, Place, Source, Tag
+from uns.metric import DataType
+from uns.project.diagnose import Diagnostic, diagnostic
+from uns.project.lineage import Layers
+from uns.project.models import AlarmWords, Deliver
+from uns.project.source import Written
+from uns.topic import Topic
+
+__all__ = ["Draft", "alarm_of", "draft", "merged", "written_at"]
+
+_DEFAULT_SCAN_S = 1.0
+_EITHER_OR = ("address", "calc")  # a later layer's way to the value replaces an earlier one's
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What a tag is. `words` is what was written about it, by model attribute."""
+
+    name: str
+    words: Mapping[str, Any]
+    layers: Layers
+    fixed: tuple[Any, ...]  # Tag's fields from `datatype` to `desc`, in order
+
+    def tag(self, topic: Topic, source: Source | None, place: Place) -> Tag:
+        """This tag on one machine."""
+        return Tag(self.name, topic, *self.fixed, source, place)
+
+
+def draft(name: str, layers: Layers) -> Draft:
+    """Put the layers of words together; see `problems` in checks.py for what can be wrong."""
+    words = merged(layers)
+    low, high = words.get("range") or (None, None)
+    counter, write, states = words.get("counter"), words.get("write"), words.get("states")
+    calc = words.get("calc") or ""
+    fixed = (
+        _datatype(words),
+        words.get("unit") or "",
+        low,
+        high,
+        words.get("scan") or _DEFAULT_SCAN_S,
+        _is_every(words),
+        _deadband(words),
+        words.get("stale"),
+        counter is not None,
+        counter.rollover if counter else None,
+        states,
+        alarm_of(words.get("alarm")),
+        words.get("scale"),
+        calc,
+        write is not None,
+        tuple(write.roles) if write else (),
+        bool(words.get("optional")),
+        words.get("desc") or "",
+    )
+    return Draft(name, words, layers, fixed)
+
+
+def merged(layers: Layers) -> dict[str, Any]:
+    """What the layers say together: mappings merge, everything else is replaced."""
+    words: dict[str, Any] = {}
+    for layer in layers:
+        said = layer.words
+        for key in said.model_fields_set:
+            value = getattr(said, key)
+            if key == "alarm" and value is not None and words.get("alarm") is not None:
+                value = words["alarm"].model_copy(update=value.model_dump(exclude_unset=True))
+            elif key == "connection" and value and words.get("connection"):
+                value = {**words["connection"], **value}
+            elif key in _EITHER_OR:
+                words.pop(_EITHER_OR[1 - _EITHER_OR.index(key)], None)
+            words[key] = value
+    return words
+
+
+def written_at(layers: Layers, key: str, *below: str) -> Written:
+    """Where the layers say `key` (an attribute of TagWords) last; the first layer if nowhere."""
+    for layer in reversed(layers):
+        said = getattr(layer.words, key, None) if key in layer.words.model_fields_set else None
+        if said is not None and (not below or below[0] in said.model_fields_set):
+            return layer.at.at(key.rstrip("_"), *below)
+    return layers[0].at
+
+
+def alarm_of(words: AlarmWords | None) -> Alarm | None:
+    """The limits, or None where there are none."""
+    if words is None:
+        return None
+    return Alarm(words.lolo, words.lo, words.hi, words.hihi, words.delay or 0.0)
+
+
+def _datatype(words: Mapping[str, Any]) -> DataType:
+    """The type that is written; else what the tag is for decides.
+
+    A counter without a type is Int64, because every PLC's counter fits and none is cut short.
+    """
+    if words.get("type") is not None:
+        return DataType(words["type"])
+    if words.get("counter") is not None:
+        return DataType.INT64
+    return DataType.INT32 if words.get("states") is not None else DataType.FLOAT
+
+
+def _is_every(words: Mapping[str, Any]) -> bool:
+    """Counters and states are never conflated unless somebody says so."""
+    chosen = words.get("deliver")
+    if chosen is not None:
+        return chosen is Deliver.EVERY
+    return words.get("counter") is not None or words.get("states") is not None
+
+
+def _deadband(words: Mapping[str, Any]) -> float:
+    band = words.get("deadband")
+    if band is None:
+        return 0.0
+    if not band.is_percent:
+        return float(band.amount)
+    low, high = words.get("range") or (0.0, 0.0)
+    return float(band.amount / 100 * (high - low))
+
+
+def problems(made: Draft) -> Iterator[Diagnostic]:
+    """What is wrong with one tag once all that is said about it is together."""
+    words, layers = made.words, made.layers
+    yield from _range_problems(words, layers)
+    yield from _alarm_problems(words, layers)
+    band = words.get("deadband")
+    if band is not None and band.is_percent and words.get("range") is None:
+        yield diagnostic(
+            "UNS217",
+            f"`{made.name}` has a deadband in per cent and no range to take it of",
+            written_at(layers, "deadband"),
+            hint="add `range: [least, greatest]`, or give the deadband as a number",
+        )
+    scale = words.get("scale")
+    if scale is not None and scale[0] == scale[1]:
+        yield diagnostic(
+            "UNS111",
+            f"raw low and raw high of the scale are both {scale[0]:g}",
+            written_at(layers, "scale"),
+            hint="[raw low, raw high, low, high]",
+        )
+
+
+def _range_problems(words: Mapping[str, Any], layers: Layers) -> Iterator[Diagnostic]:
+    if words.get("range") is None:
+        return
+    low, high = words["range"]
+    if low >= high:
+        yield diagnostic(
+            "UNS111",
+            f"the range [{low:g}, {high:g}] has its least value first, and it is not less",
+            written_at(layers, "range"),
+            hint=f"write `[{high:g}, {low:g}]`" if high < low else "",
+        )
+
+
+def _alarm_problems(words: Mapping[str, Any], layers: Layers) -> Iterator[Diagnostic]:
+    alarm = words.get("alarm")
+    if alarm is None:
+        return
+    limits = [
+        (name, limit)
+        for name in ("lolo", "lo", "hi", "hihi")
+        if (limit := getattr(alarm, name)) is not None
+    ]
+    for (lower, low), (upper, high) in zip(limits, limits[1:], strict=False):
+        if low >= high:
+            yield diagnostic(
+                "UNS111",
+                f"alarm limit `{lower}` ({low:g}) is not below `{upper}` ({high:g})",
+                written_at(layers, "alarm", upper),
+                hint="from the bottom: lolo < lo < hi < hihi",
+                related=((f"`{lower}` is here", written_at(layers, "alarm", lower)),),
+            )
+    low, high = words.get("range") or (float("-inf"), float("inf"))
+    for name, limit in limits:
+        if low < high and not low <= limit <= high:
+            yield diagnostic(
+                "UNS210",
+                f"alarm limit `{name}` ({limit:g}) is outside the range [{low:g}, {high:g}]",
+                written_at(layers, "alarm", name),
+                hint="it can never be reached",
+                related=(("the range is here", written_at(layers, "range")),),
+            )

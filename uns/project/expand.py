@@ -1,0 +1,185 @@
+"""Expanding: types × bindings × instances × overrides → machines, tags and connections."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from uns.equipment import Connection, Machine, Source, SparkplugId, Tag
+from uns.errors import AddressError
+from uns.hierarchy import MAX_LEVELS, MAX_TOPIC_BYTES
+from uns.project.catalogue import Catalogue
+from uns.project.connections import Connections, Settings
+from uns.project.findings import Findings
+from uns.project.kinds import Feed, Kind, Kinds, KindTag
+from uns.project.library import Library
+from uns.project.lineage import Shapes
+from uns.project.parameters import Parameters
+from uns.project.secrets import Secrets
+from uns.project.stamps import Stamp, machine_parameters, stamps
+from uns.project.template import MissingParameter, TemplateError
+from uns.topic import Topic
+
+__all__ = ["Expanded", "expand"]
+
+
+@dataclass(frozen=True, slots=True)
+class Expanded:
+    """What a library's equipment comes to."""
+
+    machines: tuple[Machine, ...]
+    connections: Mapping[str, Connection]
+
+
+def expand(
+    library: Library,
+    catalogue: Catalogue,
+    secrets: Secrets,
+    findings: Findings,
+    *,
+    given: Mapping[str, Any],
+) -> Expanded:
+    """Every machine that can be made; what cannot is in `findings`."""
+    shapes = Shapes(library, findings)
+    shapes.check_all()
+    connections = Connections(catalogue, secrets, findings)
+    for binding in library.bindings.values():
+        connections.find_driver(binding)
+    if library.enterprise is None:
+        return Expanded((), {})
+    kinds = Kinds(library, shapes, findings)
+    enterprise = library.enterprise.words
+    machines = []
+    for stamp in stamps(library, enterprise, given, findings):
+        kind = kinds.find(stamp)
+        if kind is None:
+            continue
+        parameters = machine_parameters(stamp, library, enterprise, given, findings)
+        machines.append(
+            _Builder(stamp, kind, parameters, connections, findings).machine(enterprise)
+        )
+    kinds.report_unused_addresses()
+    return Expanded(tuple(machines), connections.by_key)
+
+
+class _Builder:
+    """One machine in the making."""
+
+    def __init__(
+        self,
+        stamp: Stamp,
+        kind: Kind,
+        parameters: Parameters,
+        connections: Connections,
+        findings: Findings,
+    ) -> None:
+        self._stamp = stamp
+        self._kind = kind
+        self._parameters = parameters
+        self._connections = connections
+        self._findings = findings
+        self._own: dict[tuple[str, int], tuple[Any, Connection] | None] = {}
+
+    def machine(self, enterprise: str) -> Machine:
+        """The machine with every tag whose topic and address could be made."""
+        path = self._stamp.path
+        topic = Topic(f"{enterprise}/{path}")
+        self._check_size(topic)
+        values = {name: self._parameters[name] for name in self._parameters}
+        site, area, line, *rest = path.split("/")
+        return Machine(
+            topic,
+            self._kind.shape.name,
+            self._kind.shape.version,
+            self._kind.shape.lineage,
+            tuple(self._tags(topic.text, values)),
+            SparkplugId(f"{enterprise}:{site}", f"{area}:{line}", ":".join(rest)),
+            values,
+            _description(self._stamp),
+            self._stamp.entry.at.place,
+        )
+
+    def _tags(self, topic: str, values: dict[str, Any]) -> Iterator[Tag]:
+        for tag in self._kind.tags:
+            name = tag.draft.name
+            source = None
+            if tag.feed is not None:
+                values["tag"] = name
+                if tag.index is not None:
+                    values["i"] = tag.index
+                source = self._source(tag, tag.feed, values)
+            yield tag.draft.tag(Topic(f"{topic}/{name}"), source, tag.place)
+        values.pop("tag", None)
+        values.pop("i", None)
+
+    def _source(self, tag: KindTag, feed: Feed, values: dict[str, Any]) -> Source | None:
+        link = self._link(feed)
+        if link is None:
+            return None
+        driver, connection = link
+        try:
+            text = feed.address.fill(values)
+        except MissingParameter as error:
+            self._parameters.missing(error.field, feed.at)
+            return None
+        except TemplateError as error:
+            place = feed.at.inside(error.column)
+            self._findings.add(error.code, str(error), place, hint=error.hint)
+            return None
+        try:
+            return Source(connection.key, driver.parse(text, connection.config), text)
+        except AddressError as error:
+            self._bad_address(error, feed, text, tag, values)
+        return None
+
+    def _bad_address(
+        self, error: AddressError, feed: Feed, text: str, tag: KindTag, values: dict[str, Any]
+    ) -> None:
+        """Point at the column of the template that the wrong part of the address came from."""
+        message = str(error)
+        if text != feed.address.text:
+            message += f" (`{tag.draft.name}` of `{self._stamp.path}` is at `{text}`)"
+        column = feed.address.origin(error.column, values)
+        self._findings.add("UNS110", message, feed.at.inside(column), hint=error.hint)
+
+    def _link(self, feed: Feed) -> tuple[Any, Connection] | None:
+        """The driver and connection of a feed; looked up once per machine and binding."""
+        known = (feed.binding.name, id(feed.settings))
+        if known not in self._own:
+            self._own[known] = self._connect(feed)
+        return self._own[known]
+
+    def _connect(self, feed: Feed) -> tuple[Any, Connection] | None:
+        binding = feed.binding
+        layers: list[Settings] = [(binding.words.connection, binding.at.at("connection"))]
+        layers += [(e.words.connection, e.at.at("connection")) for e in self._stamp.levels]
+        if feed.settings:
+            layers.append((feed.settings, feed.settings_at))
+        connection = self._connections.find(binding, layers, self._parameters)
+        driver = self._connections.find_driver(binding)
+        return None if connection is None else (driver, connection)
+
+    def _check_size(self, topic: Topic) -> None:
+        """The limits beyond which some brokers do not follow (docs/reference/topics.md)."""
+        levels = len(topic.levels) + self._kind.deepest
+        size = len(topic.text) + 1 + self._kind.longest
+        at = self._stamp.entry.at.at("path")
+        if levels > MAX_LEVELS:
+            self._findings.warn(
+                "UNS216",
+                f"topics below `{topic}` have up to {levels} levels",
+                at,
+                hint=f"some brokers (AWS IoT Core) carry at most {MAX_LEVELS}",
+            )
+        if size > MAX_TOPIC_BYTES:
+            self._findings.warn(
+                "UNS216",
+                f"topics below `{topic}` have up to {size} bytes",
+                at,
+                hint=f"keep them within {MAX_TOPIC_BYTES}",
+            )
+
+
+def _description(stamp: Stamp) -> str:
+    return next((e.words.desc for e in reversed(stamp.levels) if e.words.desc), "")

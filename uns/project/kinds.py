@@ -1,0 +1,228 @@
+"""Kinds: machines that differ in nothing but their parameters share one list of tags.
+
+Merging words and checking them is done once per kind; five thousand equal machines cost five
+thousand topics and addresses and nothing more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from uns.equipment import Place
+from uns.project.draft import Draft, draft, problems
+from uns.project.findings import Findings
+from uns.project.library import Entry, Library
+from uns.project.lineage import Layer, Layers, ShapedTag, Shapes, TypeShape, layers_of
+from uns.project.models import EVERY_TAG, BindingWords
+from uns.project.nearest import find_nearest, suggestion
+from uns.project.source import Written
+from uns.project.stamps import Stamp
+from uns.project.template import Template, TemplateError
+
+__all__ = ["Feed", "Kind", "Kinds"]
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """Where a tag's value comes from, as a template."""
+
+    binding: Entry[BindingWords]
+    address: Template
+    at: Written
+    settings: Mapping[str, Any] | None  # of its own, on top of the binding's
+    settings_at: Written
+
+
+@dataclass(frozen=True, slots=True)
+class KindTag:
+    """One tag of a kind."""
+
+    draft: Draft
+    feed: Feed | None
+    place: Place
+    index: str | int | None  # in an array
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A type with its bindings, and what its entry and overrides say."""
+
+    shape: TypeShape
+    tags: tuple[KindTag, ...]
+    longest: int  # bytes of the longest tag name
+    deepest: int  # levels of the deepest
+
+
+class Kinds:
+    """The kinds met so far."""
+
+    def __init__(self, library: Library, shapes: Shapes, findings: Findings) -> None:
+        self._library = library
+        self._shapes = shapes
+        self._findings = findings
+        self._kinds: dict[tuple[int, ...], Kind | None] = {}
+        self._mapped: dict[str, dict[str, Layer]] = {}
+        self._asked: dict[str, set[str]] = {}
+
+    def find(self, stamp: Stamp) -> Kind | None:
+        """The kind of a stamped machine, or None where it cannot be had, which was reported."""
+        if stamp.kind not in self._kinds:
+            self._kinds[stamp.kind] = self._kind(stamp)
+        return self._kinds[stamp.kind]
+
+    def _kind(self, stamp: Stamp) -> Kind | None:
+        at = stamp.type_at.at
+        shape = self._shapes.find(stamp.type_name, at.at("is"))
+        bindings = self._bindings(stamp)
+        if shape is None or bindings is None:
+            return None
+        own = [layers_of(e.words.tags, e.at.at("tags"), self._findings) for e in stamp.levels]
+        for layers in own:
+            self._report_unknown(layers, shape)
+        tags = []
+        for name, shaped in shape.tags.items():
+            tag = self._tag(name, shaped, bindings, own)
+            if tag.feed or tag.draft.words.get("calc") or not tag.draft.words.get("optional"):
+                tags.append(tag)
+        self._warn_unmapped(stamp, tags, bindings)
+        longest = max((len(tag.draft.name) for tag in tags), default=0)
+        deepest = max((tag.draft.name.count("/") + 1 for tag in tags), default=0)
+        return Kind(shape, tuple(tags), longest, deepest)
+
+    def _bindings(self, stamp: Stamp) -> list[Entry[BindingWords]] | None:
+        found = []
+        at = stamp.bind_at.at.at("bind")
+        is_list = bool(stamp.bind_at.words.bind) and at.at(0).is_written
+        for number, name in enumerate(stamp.bind_at.words.bind or ()):
+            if name in self._library.bindings:
+                found.append(self._library.bindings[name])
+                continue
+            if not self._library.is_broken("bindings", name):
+                self._findings.add(
+                    "UNS203",
+                    f"there is no binding `{name}`",
+                    at.at(number) if is_list else at,
+                    hint=suggestion(name, self._library.bindings),
+                )
+            return None
+        return found
+
+    def _tag(
+        self,
+        name: str,
+        shaped: ShapedTag,
+        bindings: list[Entry[BindingWords]],
+        own: list[dict[str, Layer]],
+    ) -> KindTag:
+        """Type < binding < instance < override; of several bindings the last that names it."""
+        binding, mapped = self._binding_of(name, shaped, bindings)
+        stronger = [layer for layers in own if (layer := layers.get(name)) is not None]
+        layers: Layers = (*shaped.layers, *([mapped] if mapped else []), *stronger)
+        made = draft(name, layers)
+        self._findings.extend(problems(made))
+        feed = None
+        if binding is None and bindings:
+            binding = bindings[0]  # an instance may give an address that the binding lacks
+        if binding is not None and made.words.get("address") is not None:
+            feed = self._feed(binding, made)
+        at = feed.at if feed else shaped.layers[-1].at
+        return KindTag(made, feed, at.place, shaped.index)
+
+    def _binding_of(
+        self, name: str, shaped: ShapedTag, bindings: list[Entry[BindingWords]]
+    ) -> tuple[Entry[BindingWords] | None, Layer | None]:
+        for binding in reversed(bindings):
+            layers = self._layers(binding)
+            asked = self._asked.setdefault(binding.name, set())
+            asked.update((name, shaped.base))
+            for key in (name, shaped.base):
+                if key in layers:
+                    return binding, layers[key]
+        is_derived = any(layer.words.calc for layer in shaped.layers)
+        for binding in bindings:
+            if not is_derived and (layer := self._layers(binding).get(EVERY_TAG)) is not None:
+                return binding, layer
+        return None, None
+
+    def _layers(self, binding: Entry[BindingWords]) -> dict[str, Layer]:
+        if binding.name not in self._mapped:
+            at = binding.at.at("tags")
+            self._mapped[binding.name] = layers_of(binding.words.tags, at, self._findings)
+        return self._mapped[binding.name]
+
+    def _feed(self, binding: Entry[BindingWords], made: Draft) -> Feed | None:
+        at = _said_at(made.layers, "address")
+        text = made.words["address"]
+        try:
+            template = Template.parse(text)
+        except TemplateError as error:
+            place = at.inside(error.column)
+            self._findings.add(error.code, str(error), place, hint=error.hint)
+            return None
+        settings = made.words.get("connection")
+        return Feed(binding, template, at, settings, _said_at(made.layers, "connection"))
+
+    def _report_unknown(self, layers: Mapping[str, Layer], shape: TypeShape) -> None:
+        for name, layer in layers.items():
+            if name not in shape.tags:
+                self._findings.add(
+                    "UNS211",
+                    f"type `{shape.name}` has no tag `{name}`",
+                    layer.at,
+                    hint=suggestion(name, shape.tags, otherwise="add it to the type"),
+                    of_key=True,
+                )
+
+    def _warn_unmapped(
+        self, stamp: Stamp, tags: list[KindTag], bindings: list[Entry[BindingWords]]
+    ) -> None:
+        """Tags that nothing feeds: one warning for all of them."""
+        bare = [t.draft.name for t in tags if t.feed is None and not t.draft.words.get("calc")]
+        if not bare:
+            return
+        names = ", ".join(f"`{name}`" for name in bare[:_SHOWN])
+        names += f" and {len(bare) - _SHOWN} more" if len(bare) > _SHOWN else ""
+        if not bindings:
+            self._findings.warn(
+                "UNS212",
+                f"nothing feeds {names} of `{stamp.path}`: it has no `bind`",
+                stamp.entry.at.at("path"),
+                hint="leave it so where a Sparkplug device publishes them by itself",
+            )
+            return
+        self._findings.warn(
+            "UNS212",
+            f"`{bindings[0].name}` has no address for {names} of type `{stamp.type_name}`",
+            bindings[0].at.at("tags"),
+            hint="add the address, or `optional: true` to the tag",
+            of_key=True,
+        )
+
+    def report_unused_addresses(self) -> None:
+        """Addresses for tags that no machine has: a slip where one looks like another tag."""
+        for name, asked in self._asked.items():
+            for tag, layer in self._mapped[name].items():
+                if tag in asked or tag == EVERY_TAG:
+                    continue
+                near = find_nearest(tag, asked)
+                report = self._findings.add if near else self._findings.warn
+                report(
+                    "UNS213",
+                    f"no machine that is bound by `{name}` has a tag `{tag}`",
+                    layer.at,
+                    hint=f"did you mean `{near}`?" if near else "",
+                    of_key=True,
+                )
+
+
+_SHOWN = 4  # names in a warning; the rest is a number
+
+
+def _said_at(layers: Layers, key: str) -> Written:
+    """Where `address` or `connection` is written; a bare text stands for its tag's address."""
+    for layer in reversed(layers):
+        if key in layer.words.model_fields_set:
+            return layer.at.at(key)
+    return layers[-1].at

@@ -1,0 +1,189 @@
+"""The library: everything that a project's files say, merged, each entry with its place.
+
+Each entry is validated by itself, so a mistake in one type hides nothing in the next; an entry
+that could not be read is remembered as broken, so that nobody is told it does not exist.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Generic, TypeVar
+
+from pydantic import BeforeValidator
+
+from uns.project import models
+from uns.project.diagnose import Diagnostic, diagnostic, mistakes, validate
+from uns.project.models import (
+    BindingWords,
+    ConsumerWords,
+    InstanceWords,
+    OverrideWords,
+    ProjectWords,
+    SchemaWords,
+    SiteWords,
+    TypeWords,
+)
+from uns.project.nearest import suggestion
+from uns.project.source import Source, Written
+from uns.route.words import RouteWords, TemplateWords
+
+__all__ = ["Entry", "Library"]
+
+W = TypeVar("W")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry(Generic[W]):
+    """One entry of a file: its name (a place in a list has none), words and place."""
+
+    name: str
+    words: W
+    at: Written
+
+
+@dataclass(slots=True)
+class Library:
+    """The entries by top-level key; `broken` holds the (key, name) of those that are not."""
+
+    enterprise: Entry[str] | None = None
+    sites: dict[str, Entry[SiteWords]] = field(default_factory=dict)
+    types: dict[str, Entry[TypeWords]] = field(default_factory=dict)
+    bindings: dict[str, Entry[BindingWords]] = field(default_factory=dict)
+    instances: list[Entry[InstanceWords]] = field(default_factory=list)
+    overrides: dict[str, Entry[OverrideWords]] = field(default_factory=dict)
+    schemas: dict[str, Entry[SchemaWords]] = field(default_factory=dict)
+    consumers: dict[str, Entry[ConsumerWords]] = field(default_factory=dict)
+    targets: dict[str, Entry[dict[str, Any]]] = field(default_factory=dict)
+    templates: dict[str, Entry[TemplateWords]] = field(default_factory=dict)
+    routes: list[Entry[RouteWords]] = field(default_factory=list)
+    brokers: dict[str, Entry[str]] = field(default_factory=dict)
+    broken: set[tuple[str, str]] = field(default_factory=set)
+    found: list[Diagnostic] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, sources: Iterable[Source]) -> Library:
+        """Merge `sources`; what is wrong with them is in `found`."""
+        library = cls()
+        for source in sources:
+            library._add(source)
+        return library
+
+    def is_broken(self, key: str, name: str) -> bool:
+        """Whether the entry is there but could not be read, which was reported."""
+        return (key, name) in self.broken
+
+    def _add(self, source: Source) -> None:
+        self.found += mistakes(source)
+        whole = Written(source)
+        if source.data is None:
+            return
+        if not isinstance(source.data, dict):
+            self.found.append(_not_a_mapping(whole))
+            return
+        for key, value in source.data.items():
+            at = whole.at(key)
+            if key not in ProjectWords.model_fields:
+                hint = suggestion(str(key), ProjectWords.model_fields)
+                self.found.append(
+                    diagnostic("UNS101", f"unknown key `{key}`", at, hint=hint, of_key=True)
+                )
+            elif key == "enterprise":
+                self._add_enterprise(value, at)
+            elif key in _LISTS:
+                self._add_list(key, value, at)
+            else:
+                self._add_mapping(key, value, at)
+
+    def _add_enterprise(self, value: Any, at: Written) -> None:
+        words, found = validate(models.Name, value, at)
+        self.found += found
+        if self.enterprise is not None:
+            self.found.append(_defined_twice("enterprise", at, self.enterprise.at))
+        elif found:
+            self.broken.add(("enterprise", ""))
+        else:
+            self.enterprise = Entry("", words, at)
+
+    def _add_list(self, key: str, value: Any, at: Written) -> None:
+        if not isinstance(value, list):
+            if value is not None:
+                self.found += validate(list[Any], value, at)[1]
+            return
+        entries: list[Entry[Any]] = getattr(self, key)
+        for number, raw in enumerate(value):
+            place = at.at(number)
+            words, found = validate(_LISTS[key], raw, place)
+            self.found += found
+            if found:
+                self.broken.add((key, ""))
+            else:
+                entries.append(Entry("", words, place))
+
+    def _add_mapping(self, key: str, value: Any, at: Written) -> None:
+        if not isinstance(value, dict):
+            if value is not None:
+                self.found += validate(dict[str, Any], value, at)[1]
+            return
+        entries: dict[str, Entry[Any]] = getattr(self, key)
+        kind = _MAPPINGS[key]
+        for name, raw in value.items():
+            place = at.at(name)
+            found = validate(kind.name, name, place)[1]
+            if found:
+                self.found += [_of_key(place, one) for one in found]
+                self.broken.add((key, str(name)))
+                continue
+            words, found = validate(kind.words, raw, place)
+            self.found += found
+            if name in entries:
+                self.found.append(_defined_twice(f"`{name}`", place, entries[name].at))
+            elif found:
+                self.broken.add((key, name))
+            else:
+                entries[name] = Entry(name, words, place)
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """What the names and the entries of one top-level mapping look like."""
+
+    words: Any
+    name: Any = models.Name
+
+
+_LISTS: Mapping[str, Any] = {"instances": InstanceWords, "routes": RouteWords}
+_MAPPINGS: Mapping[str, _Kind] = {
+    "sites": _Kind(Annotated[SiteWords, BeforeValidator(models.or_nothing)]),
+    "types": _Kind(Annotated[TypeWords, BeforeValidator(models.or_nothing)]),
+    "bindings": _Kind(BindingWords),
+    "overrides": _Kind(OverrideWords, str),
+    "schemas": _Kind(SchemaWords, str),
+    "consumers": _Kind(ConsumerWords, str),
+    "targets": _Kind(dict[str, Any]),
+    "templates": _Kind(TemplateWords),
+    "brokers": _Kind(str),
+}
+
+
+def _of_key(place: Written, found: Diagnostic) -> Diagnostic:
+    """The same finding, about the key instead of the value."""
+    return diagnostic(found.code, found.message, place, hint=found.hint, of_key=True)
+
+
+def _defined_twice(what: str, at: Written, first: Written) -> Diagnostic:
+    return diagnostic(
+        "UNS201",
+        f"{what} is defined in two places",
+        at,
+        hint="keep one of the two",
+        of_key=True,
+        related=(("first defined here", first),),
+    )
+
+
+def _not_a_mapping(at: Written) -> Diagnostic:
+    keys = ", ".join(ProjectWords.model_fields)
+    return diagnostic(
+        "UNS105", "a project file is a mapping of its words", at, hint=f"begin with one of {keys}"
+    )

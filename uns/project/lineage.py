@@ -1,0 +1,165 @@
+"""Lineage: what a type is in the end, with everything it extends and is composed of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from uns.project.findings import Findings
+from uns.project.library import Entry, Library
+from uns.project.models import TagWords, TypeWords, tag_name
+from uns.project.nearest import suggestion
+from uns.project.source import Written
+
+__all__ = ["Layer", "Layers", "ShapedTag", "Shapes", "TypeShape", "layers_of"]
+
+_PART_KEYS = {"is_", "array", "optional", "desc", "was", "semantic_id"}
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """One place that says something about a tag; later layers win."""
+
+    words: TagWords
+    at: Written
+
+
+Layers: TypeAlias = tuple[Layer, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ShapedTag:
+    """A tag of a type. In an array `base` is its name without the index, which is `index`."""
+
+    layers: Layers
+    base: str
+    index: str | int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TypeShape:
+    """A type with nothing left to look up; `lineage` is itself and its ancestors."""
+
+    name: str
+    version: int
+    lineage: tuple[str, ...]
+    tags: Mapping[str, ShapedTag] = field(default_factory=dict)
+
+
+def layers_of(tags: Mapping[str, Any], at: Written, findings: Findings) -> dict[str, Layer]:
+    """The `tags:` written at `at`, each with its place: `drive.temp` is read as `drive/temp`."""
+    raw: dict[str, str] = {}
+    for key in at.keys:
+        name = tag_name(key) if key != "*" else key
+        if name in raw:
+            findings.add(
+                "UNS002",
+                f"`{key}` and `{raw[name]}` are the same tag",
+                at.at(key),
+                hint="keep one of the two",
+                of_key=True,
+                related=(("first written here", at.at(raw[name])),),
+            )
+        raw.setdefault(name, key)
+    return {name: Layer(words, at.at(raw.get(name, name))) for name, words in tags.items()}
+
+
+class Shapes:
+    """The shapes of a library's types, each worked out once."""
+
+    def __init__(self, library: Library, findings: Findings) -> None:
+        self._library = library
+        self._findings = findings
+        self._shapes: dict[str, TypeShape | None] = {}
+        self._open: list[str] = []
+
+    def find(self, name: str, asked: Written) -> TypeShape | None:
+        """The shape of type `name`, or None where it cannot be had, which is then reported."""
+        if name in self._shapes:
+            return self._shapes[name]
+        entry = self._library.types.get(name)
+        if entry is None:
+            self._unknown(name, asked)
+            return None
+        if name in self._open:
+            circle = " → ".join([*self._open[self._open.index(name) :], name])
+            self._findings.add(
+                "UNS207", f"types go round in a circle: {circle}", asked, hint="break it here"
+            )
+            return None
+        self._open.append(name)
+        shape = self._shape(entry)
+        self._open.pop()
+        self._shapes[name] = shape
+        return shape
+
+    def check_all(self) -> None:
+        """Work out every type, so that mistakes in unused ones are found too."""
+        for name, entry in self._library.types.items():
+            self.find(name, entry.at)
+
+    def _unknown(self, name: str, asked: Written) -> None:
+        if self._library.is_broken("types", name):
+            return
+        hint = suggestion(name, self._library.types)
+        self._findings.add("UNS202", f"there is no type `{name}`", asked, hint=hint)
+
+    def _shape(self, entry: Entry[TypeWords]) -> TypeShape | None:
+        words = entry.words
+        tags: dict[str, ShapedTag] = {}
+        lineage: tuple[str, ...] = (entry.name,)
+        if words.extends is not None:
+            parent = self.find(words.extends, entry.at.at("extends"))
+            if parent is None:
+                return None
+            tags.update(parent.tags)
+            lineage += parent.lineage
+        for name, layer in layers_of(words.tags, entry.at.at("tags"), self._findings).items():
+            if layer.words.is_ is None:
+                _add_tag(tags, name, layer)
+            elif (part := self.find(layer.words.is_, layer.at.at("is"))) is None:
+                return None
+            else:
+                self._add_part(tags, name, layer, part)
+        return TypeShape(entry.name, words.version, lineage, tags)
+
+    def _add_part(
+        self, tags: dict[str, ShapedTag], name: str, layer: Layer, part: TypeShape
+    ) -> None:
+        """Composition: the part's tags, below `name`."""
+        for key in sorted(layer.words.model_fields_set - _PART_KEYS):
+            self._findings.add(
+                "UNS215",
+                f"`{name}` is a part, a `{part.name}`; it has no `{key}` of its own",
+                layer.at.at(key),
+                hint=f"say it of one of its tags: `{name}/…: {{{key}: …}}`",
+                of_key=True,
+            )
+        for old in [known for known in tags if known.startswith(f"{name}/")]:
+            del tags[old]
+        extra = (layer,) if layer.words.optional else ()
+        for path, index in _places(name, layer.words):
+            for below, tag in part.tags.items():
+                tags[f"{path}/{below}"] = ShapedTag(
+                    tag.layers + extra, f"{name}/{tag.base}", tag.index if index is None else index
+                )
+
+
+def _add_tag(tags: dict[str, ShapedTag], name: str, layer: Layer) -> None:
+    """A plain tag, or more words about one that an ancestor or a part brought."""
+    if layer.words.array is None and name in tags:
+        known = tags[name]
+        tags[name] = ShapedTag((*known.layers, layer), known.base, known.index)
+        return
+    for path, index in _places(name, layer.words):
+        tags[path] = ShapedTag((layer,), name, index)
+
+
+def _places(name: str, words: TagWords) -> Iterator[tuple[str, str | int | None]]:
+    """`name` itself, or one path and index for each element of its array."""
+    if words.array is None:
+        yield name, None
+        return
+    for index in words.array:
+        yield f"{name}/{index}", index

@@ -1,0 +1,439 @@
+"""The words of a project file: every key an engineer may write, and what it may hold.
+
+The descriptions and examples here are the reference (docs/reference/project-file.md is made
+from them). Words are what was typed, read once: `200ms` is 0.2, `REAL` is Float, `1..4` is
+four values. What they mean together is decided in uns/project/expand.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+from uns.errors import ProjectError
+from uns.hierarchy import name_problem, slug
+from uns.metric import DataType
+from uns.project.datatypes import read_datatype
+from uns.project.quantity import (
+    Deadband,
+    WordError,
+    read_deadband,
+    read_duration,
+    read_series,
+)
+from uns.project.states import read_states
+from uns.project.units import read_unit
+from uns.route.words import RouteWords, TemplateWords
+from uns.topic import TopicFilter
+
+__all__ = [
+    "EVERY_TAG",
+    "AddressWords",
+    "AlarmWords",
+    "BindingWords",
+    "ConsumerWords",
+    "CounterWords",
+    "Deliver",
+    "InstanceWords",
+    "OverrideWords",
+    "ProjectWords",
+    "SchemaWords",
+    "SiteWords",
+    "TagWords",
+    "TypeWords",
+    "Words",
+    "WriteWords",
+    "or_nothing",
+    "tag_name",
+]
+
+EVERY_TAG = "*"  # in a binding: all the tags that it does not name
+
+
+class Words(BaseModel):
+    """One mapping of a project file: an unknown key is a mistake, not a comment."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, allow_inf_nan=False, arbitrary_types_allowed=True
+    )
+
+
+class Deliver(StrEnum):
+    """Whether the newest value is enough, or every single one counts."""
+
+    LATEST = "latest"
+    EVERY = "every"
+
+
+def _name(text: str) -> str:
+    """One name of the tree."""
+    if problem := name_problem(text):
+        raise WordError(problem, hint=f"try `{slug(text)}`", code="UNS108")
+    return text
+
+
+def tag_name(text: str) -> str:
+    """A tag's path below its machine, with `/` between levels; `drive.temp` is `drive/temp`."""
+    path = text.replace(".", "/")
+    for level in path.split("/"):
+        if problem := name_problem(level):
+            raise WordError(problem, hint=f"try `{_slug_path(path)}`", code="UNS108")
+    return path
+
+
+def _bound_name(text: str) -> str:
+    """A tag's path, or `*` for every tag that the binding does not name."""
+    return text if text == EVERY_TAG else tag_name(text)
+
+
+def _all_tags(word: Any) -> Any:
+    """One address for the whole binding is the address of `*`."""
+    return {EVERY_TAG: word} if isinstance(word, str) else or_nothing(word)
+
+
+def _slug_path(path: str) -> str:
+    return "/".join(slug(level) for level in path.split("/"))
+
+
+def _scalar(word: Any) -> Any:
+    """A parameter: text, number or truth value."""
+    if isinstance(word, str | int | float):
+        return word
+    shown = "nothing" if word is None else f"`{word}`"
+    raise WordError(f"a parameter is a text or a number, not {shown}", code="UNS105")
+
+
+def _mapping_or(keyword: bool, what: str) -> BeforeValidator:  # noqa: FBT001 - used below only
+    """`true` stands for the mapping's defaults and `false` for none."""
+
+    def read(word: Any) -> Any:
+        if word is keyword:
+            return {}
+        if word is (not keyword) or isinstance(word, Mapping | Words):
+            return word or None
+        raise WordError(f"`{word}` is neither true nor false", hint=what, code="UNS105")
+
+    return BeforeValidator(read)
+
+
+def _address(word: Any) -> Any:
+    """A bare text is the mapping's `address`."""
+    if isinstance(word, str | int) and not isinstance(word, bool):
+        return {"address": str(word)}
+    return {} if word is None else word
+
+
+def _names(word: Any) -> Any:
+    return [word] if isinstance(word, str) else word
+
+
+def or_nothing(word: Any) -> Any:
+    """A key with nothing after it is a mapping with nothing in it."""
+    return {} if word is None else word
+
+
+def _topic_filter(text: str) -> str:
+    try:
+        return TopicFilter.parse(text).text
+    except ProjectError as error:
+        raise WordError(str(error), hint=error.hint, code="UNS108") from None
+
+
+Name = Annotated[str, AfterValidator(_name)]
+TagName = Annotated[str, AfterValidator(tag_name)]
+BoundName = Annotated[str, AfterValidator(_bound_name)]
+Parameter = Annotated[Any, BeforeValidator(_scalar)]
+Parameters = dict[str, Parameter]
+Duration = Annotated[float, BeforeValidator(read_duration)]
+Series = Annotated[tuple[Any, ...], BeforeValidator(read_series)]
+Filter = Annotated[str, AfterValidator(_topic_filter)]
+Names = Annotated[list[str], BeforeValidator(_names), Field(min_length=1)]
+
+
+class AlarmWords(Words):
+    """Limits in the tag's unit, from the outside in: `lolo` < `lo` < `hi` < `hihi`."""
+
+    lolo: float | None = Field(None, description="Far too low.", examples=["0"])
+    lo: float | None = Field(None, description="Too low.", examples=["1"])
+    hi: float | None = Field(None, description="Too high.", examples=["90"])
+    hihi: float | None = Field(None, description="Far too high.", examples=["105"])
+    delay: Duration | None = Field(
+        None, description="How long a limit is passed before it counts.", examples=["5s"]
+    )
+
+
+class CounterWords(Words):
+    """A total that only grows, until it rolls over or is reset."""
+
+    rollover: int | None = Field(
+        None, gt=0, description="The value at which it starts again at 0.", examples=["65536"]
+    )
+
+
+class WriteWords(Words):
+    """Who may write a tag."""
+
+    roles: list[str] = Field(
+        default_factory=list, description="Roles that may write.", examples=["[operator]"]
+    )
+
+
+class TagWords(Words):
+    """A tag: what its value means. Every key may be left out."""
+
+    type: Annotated[DataType, BeforeValidator(read_datatype)] | None = Field(
+        None,
+        description="Sparkplug's datatypes, or their IEC 61131-3 and OPC UA names. "
+        "Default: Float; Int64 for a counter, Int32 for states.",
+        examples=["Float", "DINT", "string"],
+    )
+    unit: Annotated[str, BeforeValidator(read_unit)] | None = Field(
+        None,
+        description="UCUM code; the usual aliases are understood (`°C` is `Cel`).",
+        examples=["bar", '"{bottle}/h"'],
+    )
+    range: tuple[float, float] | None = Field(
+        None,
+        description="Least and greatest value that is physically possible, in `unit`.",
+        examples=["[0, 6]"],
+    )
+    alarm: AlarmWords | None = Field(
+        None, description="Limits; see alarm.", examples=["{lo: 1, hi: 5}"]
+    )
+    deadband: Annotated[Deadband, BeforeValidator(read_deadband)] | None = Field(
+        None,
+        description="A smaller change is not published: in `unit`, or a percentage of `range`.",
+        examples=["0.5", "1%"],
+    )
+    scan: Duration | None = Field(
+        None, description="How often the device is asked. Default: 1s.", examples=["200ms"]
+    )
+    deliver: Deliver | None = Field(
+        None,
+        description="`every`: QoS 1, no value is skipped. `latest`: the newest is enough. "
+        "Default: `every` for counters and states, else `latest`.",
+        examples=["every"],
+    )
+    stale: Duration | None = Field(
+        None, description="Silence longer than this is not Good any more.", examples=["30s"]
+    )
+    counter: Annotated[CounterWords | None, _mapping_or(True, "or `{rollover: 65536}`")] = Field(
+        None, description="A total that only grows.", examples=["true", "{rollover: 65536}"]
+    )
+    states: Annotated[dict[int, str], BeforeValidator(read_states)] | None = Field(
+        None,
+        description="What the numbers mean: `packml`, or a map.",
+        examples=["packml", "{0: idle, 1: running}"],
+    )
+    write: Annotated[WriteWords | None, _mapping_or(True, "or `{roles: [operator]}`")] = Field(
+        None, description="The tag can be written.", examples=["true", "{roles: [operator]}"]
+    )
+    scale: tuple[float, float, float, float] | None = Field(
+        None,
+        description="Raw low, raw high, low, high: a straight line from device to `unit`.",
+        examples=["[0, 27648, 0, 6]"],
+    )
+    calc: str | None = Field(
+        None,
+        min_length=1,
+        description="The value, from other tags of the machine.",
+        examples=["100 * good / (good + bad)"],
+    )
+    is_: str | None = Field(
+        None,
+        alias="is",
+        description="Composition: this is a part of that type, and its tags go below this name.",
+        examples=["motor"],
+    )
+    array: Series | None = Field(
+        None,
+        description="One tag (or part) for each: `zone` with `1..3` is `zone/1` … `zone/3`; "
+        "`{i}` in its address.",
+        examples=["1..8"],
+    )
+    optional: bool | None = Field(
+        None, description="A machine may lack it: no warning where no address is bound."
+    )
+    desc: str | None = Field(None, description="What it is, for people.")
+    was: Names | None = Field(
+        None, description="What it was called before: a rename, not a new tag.", examples=["speed"]
+    )
+    semantic_id: str | None = Field(
+        None, description="Its meaning in a dictionary (ECLASS, IEC CDD).", examples=["0173-1#02-…"]
+    )
+
+
+class AddressWords(TagWords):
+    """A tag in a binding, instance or override: an address as text, or any of these keys."""
+
+    address: str | None = Field(
+        None,
+        coerce_numbers_to_str=True,
+        description="Where the device keeps it, as its own tool prints it; a template.",
+        examples=["DB{db}.DBD4:REAL"],
+    )
+    connection: dict[str, Any] | None = Field(
+        None,
+        description="Settings that differ from the binding's connection for this tag.",
+        examples=["{unit: 2}"],
+    )
+
+
+Tags = dict[TagName, Annotated[TagWords, BeforeValidator(or_nothing)]]
+Addresses = dict[TagName, Annotated[AddressWords, BeforeValidator(_address)]]
+Bound = dict[BoundName, Annotated[AddressWords, BeforeValidator(_address)]]
+
+
+class SiteWords(Words):
+    """A site: any keys you like; each is a parameter of every machine there."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, Parameter] = Field(init=False)
+
+
+class TypeWords(Words):
+    """A type: what a machine is, once for the whole company."""
+
+    extends: str | None = Field(
+        None, description="The type that this one adds to.", examples=["machine"]
+    )
+    version: int = Field(1, ge=1, description="The major version; raised by a breaking change.")
+    desc: str = Field("", description="What it is, for people.")
+    semantic_id: str = Field("", description="Its meaning in a dictionary (ECLASS, IEC CDD).")
+    tags: Annotated[Tags, BeforeValidator(or_nothing)] = Field(
+        default_factory=dict,
+        description="Its tags, by name; `/` or `.` makes a group.",
+        examples=["{speed: {unit: m/s}}"],
+    )
+
+
+class BindingWords(Words):
+    """A binding: where a vendor keeps the tags, once per vendor and protocol."""
+
+    driver: str = Field(description="The protocol.", examples=["s7", "opcua", "modbus"])
+    connection: Annotated[dict[str, Any], BeforeValidator(or_nothing)] = Field(
+        default_factory=dict,
+        description="The driver's settings; texts are templates. See the driver's page.",
+        examples=['{host: "{host}"}'],
+    )
+    tags: Annotated[Bound, BeforeValidator(_all_tags)] = Field(
+        description="Addresses by tag, where `*` is every other tag; "
+        "or one template for all of them with `{tag}`.",
+        examples=["s=Line{n}.{tag:pascal}", "{speed: DB1.DBD4:REAL}"],
+    )
+    with_: Parameters = Field(
+        default_factory=dict,
+        alias="with",
+        description="Parameters' defaults.",
+        examples=["{db: 1}"],
+    )
+    desc: str = Field("", description="What it is, for people.")
+
+
+class OverrideWords(Words):
+    """An exception for one machine, or for all that a path with `*` matches."""
+
+    is_: str | None = Field(None, alias="is", description="Another type.")
+    bind: Names | None = Field(None, description="Another binding, or list of them.")
+    with_: Parameters = Field(
+        default_factory=dict, alias="with", description="Parameters that differ."
+    )
+    connection: dict[str, Any] = Field(
+        default_factory=dict, description="Connection settings that differ."
+    )
+    tags: Annotated[Addresses, BeforeValidator(or_nothing)] = Field(
+        default_factory=dict,
+        description="Tags that differ: any of their keys, and `address`.",
+        examples=["{bowl_pressure: {range: [0, 8]}}"],
+    )
+    desc: str = Field("", description="What it is, for people.")
+
+
+class InstanceWords(OverrideWords):
+    """An instance entry: which machines exist. One entry can stamp any number."""
+
+    path: str = Field(
+        min_length=1,
+        description="Site, area, line, perhaps a cell, and machine; a template.",
+        examples=["{site}/packaging/line{n}/filler"],
+    )
+    is_: str = Field(alias="is", description="The machine's type.", examples=["filler"])
+    each: dict[str, Series] = Field(
+        default_factory=dict,
+        description="Parameters with several values: one machine per combination.",
+        examples=["{site: [leeds, porto], n: 1..4}"],
+    )
+    bind: Names | None = Field(
+        None,
+        description="The binding; or a list, where each adds the tags that it names.",
+        examples=["krones-s7", "[krones-s7, energy-meter]"],
+    )
+    with_: Parameters = Field(
+        default_factory=dict,
+        alias="with",
+        description="Parameters of its templates; a text may use others.",
+        examples=['{host: "{net}.{n}.20", db: 100}'],
+    )
+
+
+class ConsumerWords(Words):
+    """Somebody who reads the tree, so that a change can say whom it hits."""
+
+    reads: list[Filter] = Field(
+        min_length=1, description="Topic filters.", examples=["[acme/leeds/#]"]
+    )
+    owner: str = Field("", description="Who answers for it.")
+    contact: str = Field("", description="Where to reach them.")
+    desc: str = Field("", description="What it is, for people.")
+
+
+class SchemaWords(Words):
+    """A schema for foreign topics: the most specific filter wins."""
+
+    topics: list[Filter] = Field(
+        min_length=1, description="Topics whose messages must match.", examples=["[acme/+/lab/#]"]
+    )
+    version: int | None = Field(None, ge=1, description="A version; the newest where absent.")
+    desc: str = Field("", description="What it is, for people.")
+
+
+class ProjectWords(Words):
+    """The top level. A project is a folder of YAML files; each may hold any of these keys."""
+
+    enterprise: Name | None = Field(None, description="The root of the tree.", examples=["acme"])
+    sites: dict[Name, SiteWords] = Field(
+        default_factory=dict, description="Sites, and parameters of the machines there."
+    )
+    types: dict[Name, TypeWords] = Field(
+        default_factory=dict, description="WHAT a machine is: once per company."
+    )
+    bindings: dict[Name, BindingWords] = Field(
+        default_factory=dict, description="WHERE a vendor keeps it: once per vendor."
+    )
+    instances: list[InstanceWords] = Field(
+        default_factory=list, description="WHICH machines exist: one entry stamps them all."
+    )
+    overrides: dict[str, OverrideWords] = Field(
+        default_factory=dict, description="Exceptions, by path; `*` stands for any one name."
+    )
+    schemas: dict[str, SchemaWords] = Field(
+        default_factory=dict, description="Schemas of foreign topics, by subject."
+    )
+    consumers: dict[str, ConsumerWords] = Field(
+        default_factory=dict, description="Who reads the tree."
+    )
+    targets: dict[Name, dict[str, Any]] = Field(
+        default_factory=dict, description="ERP and other ends; see the target's page."
+    )
+    templates: dict[Name, TemplateWords] = Field(
+        default_factory=dict, description="Routes written once, to be stamped on machines."
+    )
+    routes: list[RouteWords] = Field(default_factory=list, description="Uses of templates.")
+    brokers: dict[Name, str] = Field(
+        default_factory=dict,
+        description="MQTT brokers, by name.",
+        examples=['{site: "mqtt://127.0.0.1:1883"}'],
+    )
