@@ -1,0 +1,176 @@
+"""Report by exception: of what a device says, that which is worth publishing.
+
+Every reading passes these filters, in this order:
+
+1. coercion to the tag's datatype, and scaling; what does not fit becomes Bad;
+2. a clock far ahead of ours makes a reading Uncertain, a missing time becomes ours;
+3. a change of quality always passes, and so does the first reading after a reconnect;
+4. an equal value, or one within the deadband, is held back - but never for longer than the
+   heartbeat, so that unchanged is not taken for dead.
+
+`lost` and `tick` say what has gone stale: once, with the last value and the time of the loss.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from uns.coercion import coercion
+from uns.equipment import Tag
+from uns.metric import Quality, Reading, Value
+
+__all__ = ["HEARTBEAT_MS", "Reporter"]
+
+HEARTBEAT_MS = 60_000
+_SPREAD_MS = 15_000  # heartbeats come this much earlier by turns, not all at the same moment
+_SKEW_MS = 5_000  # a source clock further ahead is counted
+_WRONG_CLOCK_MS = 300_000  # and further ahead than this it makes the value Uncertain
+_LAST_MS = 253_402_300_799_999  # the end of the year 9999: no clock of a plant says more
+
+_GOOD, _UNCERTAIN = int(Quality.GOOD), int(Quality.UNCERTAIN)
+_BAD, _STALE = int(Quality.BAD), int(Quality.STALE)
+_NEVER = -1  # the quality of a tag that has not been reported yet
+_UNMOVED = frozenset((_NEVER, _BAD, _STALE))  # qualities that a loss does not change
+_NOTHING = object()  # equal to no value
+
+
+class _Watch:
+    """What is known of one tag: how to read it, and what was last reported of it."""
+
+    __slots__ = (
+        "convert",
+        "deadband",
+        "due_ms",
+        "handle",
+        "heard_ms",
+        "heartbeat_ms",
+        "high",
+        "low",
+        "plain",
+        "quality",
+        "raw",
+        "raw_quality",
+        "stale_ms",
+        "value",
+    )
+
+    def __init__(self, handle: int, tag: Tag) -> None:
+        rules = coercion(tag.datatype, tag.scale)
+        self.plain, self.low, self.high = rules.plain, rules.low, rules.high
+        self.convert = rules.convert
+        is_number = tag.datatype.is_integer or tag.datatype.is_real
+        self.deadband = tag.deadband if is_number and not tag.deliver_every else 0.0
+        self.stale_ms = round(tag.stale_s * 1000) if tag.stale_s else 0
+        longest = min(HEARTBEAT_MS, self.stale_ms // 2 or HEARTBEAT_MS)
+        self.heartbeat_ms = longest - handle * 7919 % min(_SPREAD_MS, longest // 4 + 1)
+        self.handle = handle
+        self.raw: Any = _NOTHING  # as the device last said it
+        self.raw_quality = _NEVER
+        self.value: Value = None  # as it was last reported
+        self.quality = _NEVER
+        self.due_ms = 0  # when it is reported though nothing changed
+        self.heard_ms = 0
+
+
+class Reporter:
+    """Decides for many tags; handles are those the readings carry.
+
+    `skew_ms` is how far the fastest source clock was ahead of ours, 0 while none was more than
+    5 s; `misfits` counts readings whose value did not fit the tag's datatype.
+    """
+
+    def __init__(self, tags: Mapping[int, Tag]) -> None:
+        self._watches = {handle: _Watch(handle, tag) for handle, tag in tags.items()}
+        self._limited = [watch for watch in self._watches.values() if watch.stale_ms]
+        self.skew_ms = 0
+        self.misfits = 0
+
+    def observed(self, readings: Iterable[Reading], now_ms: int) -> list[Reading]:
+        """What of `readings` is to be published; readings of unknown handles are dropped."""
+        worth: list[Reading] = []
+        find = self._watches.get
+        for handle, raw, quality, at in readings:
+            watch = find(handle)
+            if watch is None:
+                continue
+            watch.heard_ms = now_ms
+            is_early = now_ms < watch.due_ms
+            if raw == watch.raw and quality == watch.raw_quality and is_early:
+                continue
+            watch.raw = raw
+            watch.raw_quality = quality
+            if type(raw) is watch.plain and watch.low <= raw <= watch.high:
+                value = raw
+            else:
+                value = watch.convert(raw)
+                if value is None and quality > _BAD:
+                    quality = self._without_value(raw, quality)
+            if not 0 < at <= now_ms + _SKEW_MS:
+                at, quality = self._doubted(at, quality, now_ms)
+            is_same = is_early and quality == watch.quality
+            if is_same and (value == watch.value or (watch.deadband and _is_near(value, watch))):
+                continue
+            watch.value = value
+            watch.quality = quality
+            watch.due_ms = now_ms + watch.heartbeat_ms
+            worth.append((handle, value, quality, at))
+        return worth
+
+    def lost(self, handles: Iterable[int], now_ms: int) -> list[Reading]:
+        """Stale readings for tags whose source is gone; nothing for those already marked.
+
+        A tag that was Bad stays Bad: being lost does not make it better.
+        """
+        watches = [self._watches[handle] for handle in handles if handle in self._watches]
+        return [_stale(watch, now_ms) for watch in watches if watch.quality not in _UNMOVED]
+
+    def tick(self, now_ms: int) -> list[Reading]:
+        """Stale readings for tags that were silent for longer than they may be."""
+        return [
+            _stale(watch, now_ms)
+            for watch in self._limited
+            if now_ms - watch.heard_ms > watch.stale_ms and watch.quality not in _UNMOVED
+        ]
+
+    def alive(self, handles: Iterable[int], now_ms: int) -> None:
+        """Note that a source vouches for its values, though it sends none: a keep-alive."""
+        for handle in handles:
+            watch = self._watches.get(handle)
+            if watch is not None:
+                watch.heard_ms = now_ms
+
+    def restart(self, handles: Iterable[int]) -> None:
+        """Let the next reading of each tag pass, whatever it says."""
+        for handle in handles:
+            watch = self._watches.get(handle)
+            if watch is not None:
+                watch.due_ms = 0
+
+    def _without_value(self, raw: Value, quality: int) -> int:
+        if quality == _STALE:
+            return quality
+        self.misfits += raw is not None
+        return _BAD
+
+    def _doubted(self, at: int, quality: int, now_ms: int) -> tuple[int, int]:
+        """The time and quality of a reading whose time is missing or ahead of ours."""
+        if not 0 < at <= _LAST_MS:
+            return now_ms, quality
+        lead_ms = at - now_ms
+        self.skew_ms = max(self.skew_ms, lead_ms)
+        is_wrong = lead_ms > _WRONG_CLOCK_MS and quality == _GOOD
+        return at, _UNCERTAIN if is_wrong else quality
+
+
+def _is_near(value: Any, watch: _Watch) -> bool:
+    """Whether `value` is within the deadband of what was reported."""
+    if value is None or watch.value is None:
+        return False
+    return -watch.deadband <= value - watch.value <= watch.deadband  # type: ignore[no-any-return]
+
+
+def _stale(watch: _Watch, now_ms: int) -> Reading:
+    watch.quality = _STALE
+    watch.raw = _NOTHING  # the same value again is news
+    return watch.handle, watch.value, _STALE, now_ms
