@@ -109,8 +109,9 @@ class OpcUaServer:
         if clock is not None:
             clock.cancel()
             await asyncio.wait([clock])
-        for subscription in list(server.iserver.subscription_service.subscriptions.values()):
-            await subscription.stop()
+        # asyncua would keep the sessions whose clients are gone for as long as they asked it to.
+        for session in list(server.iserver._external_sessions.values()):  # noqa: SLF001
+            await session.close_session()
         for client in list(server.bserver.clients):
             client.transport.abort()
         await asyncio.sleep(0)  # asyncua waits for the tasks of connections that it knows are lost
