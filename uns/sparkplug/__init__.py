@@ -1,1 +1,50 @@
-"""Sparkplug B 3.0 without a socket: codec, edge node and host application."""
+"""Sparkplug B 3.0 without a socket: codec, edge node, host application."""
+
+from __future__ import annotations
+
+from uns.sparkplug.definition import MetricDefinition
+from uns.sparkplug.edge_node import EdgeNode
+from uns.sparkplug.encoder import SmallSigned, UInt32Field, WireProfile
+from uns.sparkplug.events import Born, Changed, Command, Died, Event, Problem
+from uns.sparkplug.host import HostApplication, HostSettings
+from uns.sparkplug.known_node import NodeSettings
+from uns.sparkplug.metrics import DataSet, MetaData, Metric, Parameter, Property, Template
+from uns.sparkplug.names import MessageType, NodeId, SparkplugTopic, topic
+from uns.sparkplug.payload import Limits, Payload, decode, encode
+from uns.sparkplug.rebirth import RebirthSettings
+from uns.sparkplug.slot import Slot
+from uns.sparkplug.state import HostState
+
+__all__ = [
+    "Born",
+    "Changed",
+    "Command",
+    "DataSet",
+    "Died",
+    "EdgeNode",
+    "Event",
+    "HostApplication",
+    "HostSettings",
+    "HostState",
+    "Limits",
+    "MessageType",
+    "MetaData",
+    "Metric",
+    "MetricDefinition",
+    "NodeId",
+    "NodeSettings",
+    "Parameter",
+    "Payload",
+    "Problem",
+    "Property",
+    "RebirthSettings",
+    "Slot",
+    "SmallSigned",
+    "SparkplugTopic",
+    "Template",
+    "UInt32Field",
+    "WireProfile",
+    "decode",
+    "encode",
+    "topic",
+]

@@ -1,0 +1,127 @@
+"""The outside of a payload: its limits, and the compressed form that Tahu's tools send."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from google.protobuf.message import DecodeError
+
+from uns.errors import PeerProtocolError
+from uns.metric import DataType
+from uns.sparkplug.wire import PayloadMessage
+
+__all__ = ["Compression", "Limits", "compress", "parse"]
+
+_COMPRESSED = (
+    "SPBV1.0_COMPRESSED"  # uuid of the outer payload; a habit of Tahu, not in the standard
+)
+_METRIC_TAG = 0x12
+_LENGTH_DELIMITED, _FIXED_BYTES = 2, {1: 8, 5: 4}  # protobuf's wire types
+_ANY_WRAPPER = zlib.MAX_WBITS | 32  # zlib or gzip, told apart by their first bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a payload may cost at most: bytes (also once inflated), metrics, templates in templates."""
+
+    payload_bytes: int = 16 * 1024 * 1024
+    metrics: int = 200_000
+    depth: int = 16
+
+
+class Compression(StrEnum):
+    """How the inner payload is packed. DEFLATE is RFC 1950, as java.util.zip writes it."""
+
+    DEFLATE = "DEFLATE"
+    GZIP = "GZIP"
+
+
+def parse(data: bytes, limits: Limits) -> Any:
+    """The payload in these bytes as a protobuf message, inflated where it was compressed.
+
+    Raises PeerProtocolError where it is no payload or passes the limits.
+    """
+    outer = _parse_once(data, limits)
+    if outer.uuid != _COMPRESSED:
+        return outer
+    inner = _parse_once(_inflate(outer.body, limits), limits)
+    if outer.HasField("seq"):
+        inner.seq = outer.seq
+    return inner
+
+
+def compress(data: bytes, compression: Compression, seq: int | None = None) -> bytes:
+    """An encoded payload in its compressed envelope; `seq` is repeated outside."""
+    outer = PayloadMessage(uuid=_COMPRESSED)
+    if seq is not None:
+        outer.seq = seq
+    if compression is Compression.GZIP:
+        outer.metrics.add(name="algorithm", datatype=DataType.STRING, string_value=str(compression))
+        outer.body = gzip.compress(data, mtime=0)
+    else:
+        outer.body = zlib.compress(data)
+    return outer.SerializeToString()  # type: ignore[no-any-return]  # upb
+
+
+def _parse_once(data: bytes, limits: Limits) -> Any:
+    if len(data) > limits.payload_bytes:
+        raise PeerProtocolError(
+            f"a payload of {len(data):,} bytes is refused; the limit is {limits.payload_bytes:,}",
+            hint="split the edge node, or raise the limit",
+        )
+    # The smallest metric takes two bytes: shorter payloads cannot hold too many.
+    if len(data) > 2 * limits.metrics and _count_metrics(data, limits.metrics) > limits.metrics:
+        raise PeerProtocolError(f"a payload of more than {limits.metrics:,} metrics is refused")
+    try:
+        return PayloadMessage.FromString(data)
+    except DecodeError:
+        raise PeerProtocolError(
+            f"{len(data)} bytes that begin with {data[:16].hex(' ')!r} are no Sparkplug B payload",
+            hint="look at who publishes on this topic",
+        ) from None
+
+
+def _count_metrics(data: bytes, limit: int) -> int:
+    """How many metrics stand at the top level, up to one past `limit`; stops at what is no field."""
+    count = place = 0
+    while place < len(data) and count <= limit:
+        tag, place = _read_varint(data, place)
+        wire_type = tag & 7
+        count += tag == _METRIC_TAG
+        if wire_type in _FIXED_BYTES:
+            place += _FIXED_BYTES[wire_type]
+            continue
+        number, place = _read_varint(data, place)
+        place += number if wire_type == _LENGTH_DELIMITED else 0
+    return count
+
+
+def _read_varint(data: bytes, place: int) -> tuple[int, int]:
+    number = shift = 0
+    while place < len(data):
+        byte = data[place]
+        number |= (byte & 0x7F) << shift
+        place, shift = place + 1, shift + 7
+        if byte < 0x80:  # noqa: PLR2004  # the top bit says whether another byte follows
+            break
+    return number, place
+
+
+def _inflate(body: bytes, limits: Limits) -> bytes:
+    """The inner payload; a bomb stops at the limit."""
+    inflater = zlib.decompressobj(_ANY_WRAPPER)
+    try:
+        data = inflater.decompress(body, limits.payload_bytes + 1)
+    except zlib.error as error:
+        raise PeerProtocolError(f"a compressed payload cannot be inflated: {error}") from None
+    if len(data) > limits.payload_bytes:
+        raise PeerProtocolError(
+            f"a compressed payload holds more than {limits.payload_bytes:,} bytes and is refused"
+        )
+    if not inflater.eof:
+        raise PeerProtocolError("a compressed payload is cut short")
+    return data

@@ -1,0 +1,72 @@
+"""What the protocol's two ends tell their shells."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from uns.message import Message
+from uns.metric import DataType
+from uns.sparkplug.names import NodeId
+from uns.sparkplug.slot import Slot
+
+__all__ = ["Born", "Changed", "Command", "Died", "Event", "Problem"]
+
+
+@dataclass(frozen=True, slots=True)
+class Born:
+    """A device, or with an empty `device_id` the node itself, is there and these are its metrics.
+
+    The slots are new and replace those of an earlier birth; they hold the birth's values.
+    """
+
+    node: NodeId
+    device_id: str
+    slots: tuple[Slot, ...]
+    timestamp_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """New values: (slot, value, quality, source time in ms) in the order they were sent.
+
+    Historical ones were late on their way and are not the slots' current values.
+    """
+
+    node: NodeId
+    device_id: str
+    updates: list[tuple[Slot, Any, int, int]]
+    is_historical: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Died:
+    """A device, or with None the whole node, is gone: its values are stale from `timestamp_ms`."""
+
+    node: NodeId
+    device_id: str | None
+    timestamp_ms: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """The other end broke the standard; nothing of what it concerns was applied."""
+
+    node: NodeId
+    device_id: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """Someone asks to write a metric; the value has the metric's datatype."""
+
+    device_id: str
+    name: str
+    value: Any
+    datatype: DataType
+    timestamp_ms: int
+
+
+Event: TypeAlias = Born | Changed | Died | Problem | Message

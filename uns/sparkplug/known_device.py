@@ -1,0 +1,210 @@
+"""A device as the host knows it: the slots of its birth, and how data is read into them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from uns.metric import DataType, Quality
+from uns.sparkplug.datatypes import BASIC, FIELDS, signed, text_of
+from uns.sparkplug.decoder import metric_from
+from uns.sparkplug.metrics import Metric
+from uns.sparkplug.names import BD_SEQ, REBIRTH
+from uns.sparkplug.properties import plain, quality_of
+from uns.sparkplug.slot import Slot
+
+__all__ = ["LATEST_MS", "DataRead", "KnownDevice", "Update"]
+
+Update = tuple[Slot, Any, int, int]
+
+_GOOD = int(Quality.GOOD)
+_SESSION = (BD_SEQ, REBIRTH)  # the session's own metrics are nobody's values
+_MAX_DEPTH = 16
+LATEST_MS = 253_402_300_799_999  # the last millisecond of the year 9999
+_INTEGER_FIELDS = ("int_value", "long_value")
+
+
+@dataclass(slots=True)
+class DataRead:
+    """What one data message held."""
+
+    updates: list[Update] = field(default_factory=list)
+    historical: list[Update] = field(default_factory=list)
+    unknown: list[str] = field(default_factory=list)  # metrics that no birth named
+    problems: list[str] = field(default_factory=list)
+
+
+class KnownDevice:
+    """The metrics of one device, or of a node itself, from a birth until the next."""
+
+    def __init__(self, metrics: Iterable[Any], sent_ms: int, *, is_node: bool) -> None:
+        self.problems: list[str] = []
+        self.is_live = True
+        self._by_name: dict[str, Slot] = {}
+        self._by_alias: dict[int, Slot] = {}
+        self._datatypes: dict[int | str, DataType] = {}
+        self._session = _SESSION if is_node else ()
+        for message in metrics:
+            self._add(metric_from(message, {}, _MAX_DEPTH), sent_ms)
+        self.slots = tuple(
+            slot for slot in self._by_name.values() if slot.name not in self._session
+        )
+        # An absent alias reads as 0, so alias 0 takes the careful way.
+        self._fast = {
+            alias: slot
+            for alias, slot in self._by_alias.items()
+            if alias and slot.field and slot.name not in self._session
+        }
+
+    def find(self, name: str) -> Slot | None:
+        """The slot of a metric by its name."""
+        return self._by_name.get(name)
+
+    def read(self, metrics: Iterable[Any], sent_ms: int) -> DataRead:
+        """Read the metrics of a data message into their slots; `sent_ms` dates undated ones.
+
+        The loop is the host's hot path: no WhichOneof, and HasField only where a zero could be
+        an absent value. Whatever is not a plain Good scalar leaves it.
+        """
+        result = DataRead()
+        add, find = result.updates.append, self._fast.get
+        for message in metrics:
+            slot = find(message.alias)
+            if (
+                slot is None
+                or message.is_null
+                or message.is_historical
+                or message.HasField("properties")
+            ):
+                self._read_carefully(message, sent_ms, result)
+                continue
+            value = getattr(message, slot.field)
+            if not value and not message.HasField(slot.field):
+                self._read_carefully(message, sent_ms, result)
+                continue
+            if slot.read is not None:
+                try:
+                    value = slot.read(value)
+                except ValueError:
+                    self._read_carefully(message, sent_ms, result)
+                    continue
+            at_ms = message.timestamp
+            if not 0 < at_ms <= LATEST_MS:
+                at_ms = sent_ms
+            slot.value, slot.quality, slot.timestamp_ms, slot.detail = value, _GOOD, at_ms, ""
+            add((slot, value, _GOOD, at_ms))
+        return result
+
+    def _read_carefully(self, message: Any, sent_ms: int, result: DataRead) -> None:
+        """Any metric: null, historical, with properties, by name, of a complex type, or wrong."""
+        metric = metric_from(message, self._datatypes, _MAX_DEPTH)
+        slot = self._find_slot(metric)
+        if slot is None:
+            result.unknown.append(metric.label)
+            return
+        if slot.name in self._session:
+            return
+        if metric.problem:
+            result.problems.append(f"`{slot.name}`: {metric.problem}")
+        elif metric.value is not None:
+            _learn_field(slot, message)
+        value, quality, detail = _judged(metric)
+        at_ms = _time_of(metric, sent_ms)
+        if metric.is_historical:
+            result.historical.append((slot, value, quality, at_ms))
+            return
+        if metric.properties:
+            slot.properties = {**slot.properties, **plain(metric.properties)}
+        slot.value, slot.quality, slot.timestamp_ms, slot.detail = value, quality, at_ms, detail
+        result.updates.append((slot, value, quality, at_ms))
+
+    def _find_slot(self, metric: Metric) -> Slot | None:
+        """By alias, else by name: a metric may carry either or both."""
+        found = self._by_alias.get(metric.alias) if metric.alias is not None else None
+        if found is None and metric.name is not None:
+            found = self._by_name.get(metric.name)
+        return found
+
+    def _add(self, metric: Metric, sent_ms: int) -> None:
+        """One metric of the birth."""
+        name = metric.name
+        if name is None or name in self._by_name:
+            self.problems.append(f"{metric.label}: a birth names every metric, and once")
+            return
+        if metric.problem:
+            self.problems.append(f"`{name}`: {metric.problem}")
+        if metric.datatype is DataType.UNKNOWN:
+            self.problems.append(f"`{name}`: a birth gives every metric a datatype")
+        slot = Slot(name, metric.datatype, alias=metric.alias, properties=plain(metric.properties))
+        slot.value, slot.quality, slot.detail = _judged(metric)
+        slot.timestamp_ms = _time_of(metric, sent_ms)
+        slot.field, slot.read = _ways(metric.datatype)
+        self._by_name[name] = slot
+        self._datatypes[name] = metric.datatype
+        if metric.alias is not None:
+            self._add_alias(metric.alias, slot)
+
+    def _add_alias(self, alias: int, slot: Slot) -> None:
+        """tck-id-payloads-alias-uniqueness: an alias given twice means neither metric."""
+        if alias in self._datatypes:
+            self.problems.append(f"`{slot.name}`: alias {alias} is another metric's already")
+            self._by_alias.pop(alias, None)
+            return
+        self._by_alias[alias] = slot
+        self._datatypes[alias] = slot.datatype
+
+
+def _judged(metric: Metric) -> tuple[Any, int, str]:
+    """A metric's value, quality and detail; what could not be read is Bad."""
+    if metric.problem:
+        return None, int(Quality.BAD), metric.problem
+    quality, detail = quality_of(metric.properties)
+    return metric.value, int(quality), detail
+
+
+def _time_of(metric: Metric, sent_ms: int) -> int:
+    """A metric without a time of its own, or with one that no calendar has, is as old as its message."""
+    at_ms = metric.timestamp_ms or 0
+    return at_ms if 0 < at_ms <= LATEST_MS else sent_ms
+
+
+def _unsigned(datatype: DataType) -> Any:
+    _, high = datatype.limits or (0, 0)
+
+    def read(raw: int) -> int:
+        if raw > high:
+            raise ValueError(f"{raw} does not fit {datatype.label}")
+        return raw
+
+    return read
+
+
+# What the field holds is not yet the value for these; for the other basic types it is.
+_READS: dict[DataType, Any] = {
+    DataType.INT8: signed(8),
+    DataType.INT16: signed(16),
+    DataType.INT32: signed(32),
+    DataType.INT64: signed(64),
+    DataType.DATETIME: signed(64),
+    DataType.UINT8: _unsigned(DataType.UINT8),
+    DataType.UINT16: _unsigned(DataType.UINT16),
+    DataType.STRING: text_of,
+    DataType.TEXT: text_of,
+    DataType.UUID: text_of,
+}
+
+
+def _ways(datatype: DataType) -> tuple[str, Any]:
+    """The field that carries a scalar, and what reads it; no field for what is not scalar."""
+    if datatype not in BASIC and datatype is not DataType.UUID:
+        return "", None
+    return FIELDS[datatype], _READS.get(datatype)
+
+
+def _learn_field(slot: Slot, message: Any) -> None:
+    """A peer that keeps a whole number in the other integer field will do so again."""
+    sent = message.WhichOneof("value")
+    if sent != slot.field and sent in _INTEGER_FIELDS and slot.field in _INTEGER_FIELDS:
+        slot.field = sent
+        slot.read = _READS.get(slot.datatype) or _unsigned(slot.datatype)

@@ -1,0 +1,239 @@
+"""An edge node as the host knows it: born or not, in order or not, and its devices.
+
+Theory of operation
+    A node is offline until its NBIRTH and from its NDEATH on. Births and data of a node share
+    one sequence; a message that comes early waits for those before it, and when they do not
+    come in time the node is asked for a rebirth. What arrived meanwhile is still applied, but
+    a node that leaves the request unanswered for the patience time is held for dead: its
+    values may be wrong. An NBIRTH voids every device; those that follow with a DBIRTH in time
+    never look stale in between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from uns.sparkplug.decoder import metric_from
+from uns.sparkplug.events import Born, Changed, Died, Event, Problem
+from uns.sparkplug.known_device import LATEST_MS, KnownDevice
+from uns.sparkplug.names import BD_SEQ, MessageType, NodeId
+from uns.sparkplug.rebirth import Doubt
+from uns.sparkplug.sequence import Place, Sequence
+
+__all__ = ["KnownNode", "NodeSettings"]
+
+
+@dataclass(frozen=True, slots=True)
+class NodeSettings:
+    """How long a host waits for an edge node.
+
+    tck-id-operational-behavior-host-reordering-param asks for the first.
+    """
+
+    reorder_timeout_ms: int = 2_000  # for a message that others have overtaken
+    patience_ms: int = 2_000  # then, for the rebirth; together below 5 s of looking live in error
+
+
+class _Arrived(NamedTuple):
+    kind: MessageType
+    device_id: str
+    payload: Any  # upb
+    sent_ms: int
+
+
+class KnownNode:
+    """One edge node, seen from the host. `doubt` is set when its births are needed again."""
+
+    def __init__(self, node: NodeId, settings: NodeSettings) -> None:
+        self.node = node
+        self.is_online = False
+        self.doubt: Doubt | None = None
+        self._settings = settings
+        self._bd_seq: int | None = None
+        self._early_death: tuple[int | None, int] | None = None  # (bdSeq, until)
+        self._devices: dict[str, KnownDevice] = {}
+        self._unconfirmed: dict[str, int] = {}  # device -> until when it may be reborn
+        self._patience_until_ms: int | None = None
+        self._sequence: Sequence[_Arrived] = Sequence(settings.reorder_timeout_ms)
+        self._ways: dict[MessageType, Callable[[_Arrived], list[Event]]] = {
+            MessageType.DBIRTH: self._device_born,
+            MessageType.NDATA: self._data,
+            MessageType.DDATA: self._data,
+            MessageType.DDEATH: self._device_died,
+        }
+
+    def find_device(self, device_id: str) -> KnownDevice | None:
+        """A device that is live now; the id `""` is the node itself."""
+        device = self._devices.get(device_id)
+        return device if self.is_online and device is not None and device.is_live else None
+
+    def received(self, kind: MessageType, device_id: str, payload: Any, now_ms: int) -> list[Event]:
+        """A birth, data or death of this node or a device of it."""
+        sent_ms = payload.timestamp if 0 < payload.timestamp <= LATEST_MS else now_ms
+        arrived = _Arrived(kind, device_id, payload, sent_ms)
+        if kind is MessageType.NBIRTH:
+            return self._born(arrived, now_ms)
+        if kind is MessageType.NDEATH:
+            return self._died(arrived, now_ms)
+        if not payload.HasField("seq"):
+            return self._without_seq(arrived)
+        place = self._sequence.place(payload.seq % 256, arrived, arrived.sent_ms, now_ms)
+        if not self.is_online:
+            self.doubt = Doubt.NO_BIRTH
+            return []
+        if place is Place.LATE:
+            text = f"{kind} with seq {payload.seq} came late or twice and was not applied"
+            return [self._problem(device_id, text)]
+        if place is Place.EARLY:
+            return []
+        return self._ways[kind](arrived) + self._take_held(now_ms)
+
+    def tick(self, now_ms: int) -> list[Event]:
+        """Time passed: gaps, devices and answers that were waited for."""
+        events: list[Event] = []
+        deadline_ms = self._sequence.deadline_ms
+        if deadline_ms is not None and now_ms >= deadline_ms:
+            events.extend(self._give_up_gap(now_ms))
+        overdue = [device for device, until in self._unconfirmed.items() if now_ms >= until]
+        for device_id in overdue:
+            self.doubt = self.doubt or Doubt.GAP
+            events.extend(self._lose(device_id, now_ms, "it was not born again with its node"))
+        if self._patience_until_ms is not None and now_ms >= self._patience_until_ms:
+            events.extend(self.lost(now_ms, "messages are missing and no rebirth came"))
+        return events
+
+    def lost(self, now_ms: int, reason: str) -> list[Event]:
+        """Nothing that this node said can be trusted any more."""
+        was_online, self.is_online = self.is_online, False
+        self._devices.clear()
+        self._unconfirmed.clear()
+        self._patience_until_ms = None
+        self._sequence.stop()
+        return [Died(self.node, None, now_ms, reason)] if was_online else []
+
+    def _born(self, arrived: _Arrived, now_ms: int) -> list[Event]:
+        """NBIRTH: any seq is accepted (the specification contradicts itself), 0 is sent."""
+        bd_seq = _bd_seq_of(arrived.payload)
+        if self._is_dead_already(bd_seq, now_ms):
+            return self._died_before_born(bd_seq, now_ms)
+        self._bd_seq, self.is_online, self.doubt = bd_seq, True, None
+        self._patience_until_ms = None
+        until_ms = now_ms + self._settings.reorder_timeout_ms
+        self._unconfirmed = {
+            device_id: until_ms
+            for device_id, device in self._devices.items()
+            if device_id and device.is_live
+        }
+        self._devices.clear()
+        self._sequence.restart(arrived.payload.seq % 256, arrived.sent_ms, now_ms)
+        return self._know(arrived) + self._take_held(now_ms)
+
+    def _is_dead_already(self, bd_seq: int | None, now_ms: int) -> bool:
+        early, self._early_death = self._early_death, None
+        return early is not None and early[0] == bd_seq and now_ms < early[1]
+
+    def _died_before_born(self, bd_seq: int | None, now_ms: int) -> list[Event]:
+        """Brokers may swap an NBIRTH and the NDEATH that follows it. If it lives, it will answer."""
+        self._bd_seq, self.doubt = bd_seq, Doubt.EARLY_DEATH
+        return self.lost(now_ms, "its death arrived before its birth")
+
+    def _died(self, arrived: _Arrived, now_ms: int) -> list[Event]:
+        """NDEATH: everything of the node is stale, by this host's clock.
+
+        tck-id-operational-behavior-edge-node-termination-host-action-ndeath-node-offline and its
+        neighbours. One with another bdSeq speaks of another session: a late will.
+        """
+        bd_seq = _bd_seq_of(arrived.payload)
+        if bd_seq is None:
+            self.doubt = Doubt.UNREADABLE
+            problem = self._problem("", "NDEATH has no bdSeq; held for dead until it answers")
+            return [problem, *self.lost(now_ms, "it died")]
+        if bd_seq != self._bd_seq:
+            until_ms = now_ms + self._settings.reorder_timeout_ms
+            self._early_death = (bd_seq, until_ms)
+            return []
+        return self.lost(now_ms, "it died")
+
+    def _without_seq(self, arrived: _Arrived) -> list[Event]:
+        """tck-id-payloads-sequence-num-always-included; taken as it comes, there is no order."""
+        if not self.is_online:
+            self.doubt = Doubt.NO_BIRTH
+            return []
+        problem = self._problem(arrived.device_id, f"{arrived.kind} has no seq")
+        return [problem, *self._ways[arrived.kind](arrived)]
+
+    def _take_held(self, now_ms: int) -> list[Event]:
+        events: list[Event] = []
+        while (held := self._sequence.take(now_ms)) is not None:
+            events.extend(self._ways[held.kind](held))
+        return events
+
+    def _give_up_gap(self, now_ms: int) -> list[Event]:
+        """tck-id-operational-behavior-host-reordering-rebirth: the timer ran out."""
+        self.doubt = Doubt.GAP
+        if self._patience_until_ms is None:
+            self._patience_until_ms = now_ms + self._settings.patience_ms
+        events: list[Event] = []
+        for held in self._sequence.give_up():
+            events.extend(self._ways[held.kind](held))
+        return events
+
+    def _device_born(self, arrived: _Arrived) -> list[Event]:
+        self._unconfirmed.pop(arrived.device_id, None)
+        return self._know(arrived)
+
+    def _know(self, arrived: _Arrived) -> list[Event]:
+        """A birth of the node itself or of a device."""
+        device = KnownDevice(
+            arrived.payload.metrics, arrived.sent_ms, is_node=not arrived.device_id
+        )
+        self._devices[arrived.device_id] = device
+        born = Born(self.node, arrived.device_id, device.slots, arrived.sent_ms)
+        return [born, *(self._problem(arrived.device_id, text) for text in device.problems)]
+
+    def _data(self, arrived: _Arrived) -> list[Event]:
+        device = self._devices.get(arrived.device_id)
+        if device is None or not device.is_live:
+            self.doubt = self.doubt or Doubt.NO_DEVICE_BIRTH
+            return [self._problem(arrived.device_id, f"{arrived.kind} came without a birth")]
+        read = device.read(arrived.payload.metrics, arrived.sent_ms)
+        events: list[Event] = []
+        if read.updates:
+            events.append(Changed(self.node, arrived.device_id, read.updates))
+        if read.historical:
+            events.append(
+                Changed(self.node, arrived.device_id, read.historical, is_historical=True)
+            )
+        if read.unknown:
+            self.doubt = self.doubt or Doubt.UNKNOWN_METRIC
+            names = ", ".join(read.unknown[:5])
+            text = f"{arrived.kind} has {len(read.unknown)} metrics that no birth named: {names}"
+            events.append(self._problem(arrived.device_id, text))
+        events.extend(self._problem(arrived.device_id, text) for text in read.problems)
+        return events
+
+    def _device_died(self, arrived: _Arrived) -> list[Event]:
+        """DDEATH: its values are stale from the time in the payload (…-host-action-ddeath-…)."""
+        return self._lose(arrived.device_id, arrived.sent_ms, "it died")
+
+    def _lose(self, device_id: str, at_ms: int, reason: str) -> list[Event]:
+        known = self._devices.get(device_id)
+        was_live = device_id in self._unconfirmed or (known is not None and known.is_live)
+        self._unconfirmed.pop(device_id, None)
+        if known is not None:
+            known.is_live = False
+        return [Died(self.node, device_id, at_ms, reason)] if was_live else []
+
+    def _problem(self, device_id: str, text: str) -> Problem:
+        return Problem(self.node, device_id, text)
+
+
+def _bd_seq_of(payload: Any) -> int | None:
+    """The bdSeq of a birth or death, from either integer field; None where there is none."""
+    for message in payload.metrics:
+        if message.name == BD_SEQ:
+            value = metric_from(message, {}, 0).value
+            return value if type(value) is int else None
+    return None

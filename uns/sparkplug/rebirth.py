@@ -1,0 +1,127 @@
+"""Rebirth requests: which edge nodes to ask for their births again, when, and how often."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+from enum import StrEnum
+
+from uns.message import Message
+from uns.metric import DataType
+from uns.sparkplug.metrics import Metric
+from uns.sparkplug.names import REBIRTH, MessageType, NodeId, topic
+from uns.sparkplug.payload import Payload, encode
+
+__all__ = ["Doubt", "RebirthPacer", "RebirthSettings", "rebirth_request"]
+
+
+class Doubt(StrEnum):
+    """Why an edge node is asked for its births again."""
+
+    NO_BIRTH = "data came without a birth"
+    NO_DEVICE_BIRTH = "data came for a device without a birth"
+    GAP = "messages are missing"
+    EARLY_DEATH = "its death arrived before its birth"
+    UNKNOWN_METRIC = "data came for a metric that no birth named"
+    UNREADABLE = "a message could not be read"
+    LOST_SIGHT = "this host lost its broker"
+
+
+# A new birth need not cure these: a node that always makes the mistake is asked ever less.
+_RECURRING = (Doubt.UNKNOWN_METRIC, Doubt.UNREADABLE, Doubt.NO_DEVICE_BIRTH)
+
+
+@dataclass(frozen=True, slots=True)
+class RebirthSettings:
+    """How often to ask. A start-up finds every node unknown at once: hence the budget."""
+
+    first_ms: int = 1_000  # between the first request to a node and the second
+    longest_ms: int = 60_000  # the pause doubles up to this
+    attempts: int = 8  # without an answer; then only new data of the node starts over
+    burst: int = 50  # requests to all nodes together at once …
+    per_second: float = 20.0  # … and from then on
+
+
+@dataclass(slots=True)
+class _Asked:
+    doubt: Doubt | None = None  # None: nothing is wanted
+    due_ms: int = 0
+    attempts: int = 0
+    level: int = 0
+    last_ms: int = 0
+
+
+class RebirthPacer:
+    """Spreads the requests: exponential pauses for each node, one budget for all."""
+
+    def __init__(self, settings: RebirthSettings) -> None:
+        self._settings = settings
+        self._asked: dict[NodeId, _Asked] = {}
+        self._wanted: dict[NodeId, _Asked] = {}
+        self._tokens = float(settings.burst)
+        self._filled_ms: int | None = None
+
+    def want(self, node: NodeId, doubt: Doubt, now_ms: int) -> None:
+        """A node's births are needed; `due` says when to ask."""
+        if node in self._wanted:
+            return
+        asked = self._asked.setdefault(node, _Asked())
+        if now_ms - asked.last_ms > 2 * self._settings.longest_ms:
+            asked.level = 0
+        asked.doubt, asked.attempts = doubt, 0
+        asked.due_ms = asked.last_ms + self._pause_ms(node, asked.level) if asked.level else now_ms
+        self._wanted[node] = asked
+
+    def answered(self, node: NodeId) -> None:
+        """The node was born."""
+        asked = self._wanted.pop(node, None)
+        if asked is not None and asked.doubt not in _RECURRING:
+            asked.level = 0
+
+    def forget(self, node: NodeId) -> None:
+        """The node is of no interest any more."""
+        self._wanted.pop(node, None)
+        self._asked.pop(node, None)
+
+    def due(self, now_ms: int) -> list[NodeId]:
+        """The nodes to ask now, as far as the budget reaches."""
+        if not self._wanted:
+            return []
+        self._fill(now_ms)
+        ready = [node for node, asked in self._wanted.items() if asked.due_ms <= now_ms]
+        chosen = ready[: int(self._tokens)]
+        self._tokens -= len(chosen)
+        for node in chosen:
+            self._count(node, now_ms)
+        return chosen
+
+    def _count(self, node: NodeId, now_ms: int) -> None:
+        asked = self._wanted[node]
+        asked.attempts += 1
+        asked.level += 1
+        asked.last_ms = now_ms
+        asked.due_ms = now_ms + self._pause_ms(node, asked.level)
+        if asked.attempts >= self._settings.attempts:
+            del self._wanted[node]
+
+    def _pause_ms(self, node: NodeId, level: int) -> int:
+        """Doubling, and up to a quarter longer by the node's name: neighbours fall out of step."""
+        settings = self._settings
+        pause = min(settings.first_ms << min(level - 1, 30), settings.longest_ms)
+        return pause + pause * (zlib.crc32(str(node).encode()) % 256) // 1024
+
+    def _fill(self, now_ms: int) -> None:
+        since_ms = 0 if self._filled_ms is None else max(0, now_ms - self._filled_ms)
+        earned = since_ms * self._settings.per_second / 1000
+        self._tokens = min(float(self._settings.burst), self._tokens + earned)
+        self._filled_ms = now_ms
+
+
+def rebirth_request(node: NodeId, now_ms: int) -> Message:
+    """The NCMD that asks a node for all its births.
+
+    tck-id-operational-behavior-data-commands-ncmd-rebirth-name and …-value: by name, true;
+    tck-id-topics-ncmd-mqtt: QoS 0, not retained; tck-id-payloads-ncmd-seq: no seq.
+    """
+    metric = Metric(REBIRTH, True, DataType.BOOLEAN, timestamp_ms=now_ms)  # its value
+    return Message(topic(MessageType.NCMD, node), encode(Payload(now_ms, (metric,))))

@@ -1,0 +1,104 @@
+"""The order of one edge node's messages: a number missing is waited for, then given up."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Generic, TypeVar
+
+__all__ = ["Place", "Sequence"]
+
+_WRAP = 256
+_AHEAD = 128  # numbers this far on are newer; the other half is late
+_MAX_HELD_UNBORN = 16
+
+Item = TypeVar("Item")
+
+
+class Place(Enum):
+    """Where a message stands in the order of its node."""
+
+    NEXT = "next"
+    EARLY = "early"  # held until those before it have come
+    LATE = "late"  # its turn is over: a duplicate, or lost too long
+
+
+class Sequence(Generic[Item]):
+    """Counts seq 0…255 and holds what comes early, for `timeout_ms` at most.
+
+    Sparkplug numbers all messages of a node and its devices in one circle, but brokers order
+    only those of one topic: DATA can overtake the birth that explains it.
+    """
+
+    def __init__(self, timeout_ms: int) -> None:
+        self._timeout_ms = timeout_ms
+        self._expected: int | None = None
+        self._last_ms = 0  # payload time of the last message taken
+        self._held: dict[int, tuple[int, Item]] = {}  # seq -> (payload time, message)
+        self.deadline_ms: int | None = None  # when to give up the gap
+
+    def restart(self, seq: int, sent_ms: int, now_ms: int) -> None:
+        """A birth of the node: what was held stays only where it is not older than the birth."""
+        self._held = {number: held for number, held in self._held.items() if held[0] >= sent_ms}
+        self._advance(seq, sent_ms, now_ms)
+
+    def stop(self) -> None:
+        """The node is gone; nothing is expected of it until its next birth."""
+        self._expected = self.deadline_ms = None
+        self._held.clear()
+
+    def place(self, seq: int, item: Item, sent_ms: int, now_ms: int) -> Place:
+        """Say whether it is this message's turn; one that is early is held.
+
+        A number from the late half may also be an early one of the node's next life, whose
+        NBIRTH is still on its way: then it is younger than all that was taken.
+        """
+        if self._expected is None:
+            return self._hold_unborn(seq, item, sent_ms)
+        distance = (seq - self._expected) % _WRAP
+        if distance == 0:
+            self._advance(seq, sent_ms, now_ms)
+            return Place.NEXT
+        if distance >= _AHEAD and sent_ms <= self._last_ms:
+            return Place.LATE
+        self._held[seq] = (sent_ms, item)
+        # tck-id-operational-behavior-host-reordering-start
+        if self.deadline_ms is None:
+            self.deadline_ms = now_ms + self._timeout_ms
+        return Place.EARLY
+
+    def take(self, now_ms: int) -> Item | None:
+        """The held message whose turn it is now, if there is one."""
+        while self._expected is not None and self._expected in self._held:
+            sent_ms, item = self._held.pop(self._expected)
+            if sent_ms < self._last_ms:
+                continue  # left over from an earlier life of the node
+            self._advance(self._expected, sent_ms, now_ms)
+            return item
+        return None
+
+    def give_up(self) -> list[Item]:
+        """Time is up: what was held, in order, without those of a life whose birth is missing."""
+        expected = self._expected or 0
+        ahead = sorted(((seq - expected) % _WRAP, seq) for seq in self._held)
+        taken = [seq for distance, seq in ahead if distance < _AHEAD]
+        items = [self._held[seq][1] for seq in taken]
+        if taken:
+            self._last_ms = max(self._last_ms, self._held[taken[-1]][0])
+            self._expected = (taken[-1] + 1) % _WRAP
+        self._held.clear()
+        self.deadline_ms = None
+        return items
+
+    def _advance(self, seq: int, sent_ms: int, now_ms: int) -> None:
+        self._expected = (seq + 1) % _WRAP
+        self._last_ms = sent_ms
+        if not self._held:
+            self.deadline_ms = None  # tck-id-operational-behavior-host-reordering-success
+        elif self.deadline_ms is None:
+            self.deadline_ms = now_ms + self._timeout_ms
+
+    def _hold_unborn(self, seq: int, item: Item, sent_ms: int) -> Place:
+        if len(self._held) >= _MAX_HELD_UNBORN:
+            self._held.pop(next(iter(self._held)))
+        self._held[seq] = (sent_ms, item)
+        return Place.EARLY
