@@ -114,6 +114,7 @@ class Due:
     time_ms: int
     after: TriggerState
     is_silent: bool = False
+    note: str = ""  # what a person should know about these totals
 
 
 @dataclass(slots=True)
@@ -204,7 +205,10 @@ class CounterTrigger:
 
     def accept(self, due: Due) -> None:
         """Move on: the message of `due` is on its way."""
+        is_same_run = due.is_silent and self.state and self.state.order == due.after.order
         self.state = due.after
+        if is_same_run:
+            return  # only bookkeeping: what was last seen, and since when it waits, still holds
         self._last = dict(due.after.confirmed)
         self._grew_ms = None
 
@@ -238,6 +242,7 @@ class CounterTrigger:
         if totals is None and not order:
             self.waiting = "counters fell back and no order is running; waiting for the next order"
             return None
+        note = "" if totals is not None else "a counter fell back; these are the last totals known"
         totals = totals if totals is not None else dict(self._last)
         closed = {name: run for name, run in state.closed.items() if name != state.order}
         if state.order:
@@ -246,7 +251,8 @@ class CounterTrigger:
         after = _resumed(order, starts, closed, began_ms)
         if not state.order:
             return self._silent(after)
-        return replace(self._message(state, totals, after), is_final=True, time_ms=began_ms)
+        due = self._message(state, totals, after)
+        return replace(due, is_final=True, time_ms=began_ms, note=note)
 
     def _latched_again(self, starts: dict[str, int]) -> Due | None:
         """New starts under the same order: carry what was counted, go on from there."""
