@@ -12,7 +12,7 @@ from uns.derived import Derived
 from uns.equipment import Machine, Tag
 from uns.metric import Reading, Value
 from uns.mqtt import Broker
-from uns.project.expand import Project
+from uns.project.project import Project
 from uns.reporting import Reporter
 from uns.service.connection import ConnectionState, ConnectionSupervisor
 from uns.service.edge import EdgeNodeService, now_ms

@@ -1,0 +1,59 @@
+"""How commands talk: sentences on stderr, and Ctrl-C once to leave cleanly."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import sys
+from collections.abc import Coroutine
+from typing import Any
+
+__all__ = ["run_until_interrupt", "talk"]
+
+_LEVELS = (logging.WARNING, logging.INFO, logging.DEBUG)
+_CHATTY = ("asyncua", "amqtt", "gmqtt", "transitions", "aiohttp", "asyncio", "aiosqlite")
+
+
+class _Sentences(logging.Formatter):
+    """`12:30:05 bridge  filler-1 is down …`: a time, who, and what."""
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s %(levelname)-7s %(message)s", "%H:%M:%S")
+
+
+def talk(verbose: int = 0) -> None:
+    """Send what services say to stderr; `verbose` 0 is warnings, 1 changes of state, 2 all."""
+    to_stderr = logging.StreamHandler(sys.stderr)
+    to_stderr.setFormatter(_Sentences())
+    root = logging.getLogger()
+    root.handlers[:] = [to_stderr]
+    root.setLevel(logging.WARNING)
+    logging.getLogger("uns").setLevel(_LEVELS[min(verbose, 2)])
+    for name in _CHATTY:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
+def run_until_interrupt(work: Coroutine[Any, Any, object]) -> None:
+    """Run `work`; SIGINT or SIGTERM once cancels it and waits, a second SIGINT ends at once.
+
+    Raises what `work` raises; a cancelled `work` is a good end.
+    """
+
+    async def guarded() -> None:
+        task = asyncio.ensure_future(work)
+        loop = asyncio.get_running_loop()
+
+        def leave() -> None:
+            loop.remove_signal_handler(signal.SIGINT)
+            task.cancel()
+
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, leave)
+        try:
+            await task
+        except asyncio.CancelledError:
+            if not task.cancelled():
+                raise
+
+    asyncio.run(guarded())

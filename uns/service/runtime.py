@@ -1,0 +1,139 @@
+"""Everything of one project in this process: bridges, namespace, routes."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from bridges import get_driver
+from uns.equipment import Machine
+from uns.errors import ProjectError
+from uns.mqtt import Broker
+from uns.project.project import Project
+from uns.service.bridge import BridgeService
+from uns.service.namespace import NamespaceService
+from uns.service.routes import RouteService
+from uns.service.supervise import keep_running
+from uns.store.state import State
+from uns.topic import TopicFilter
+
+__all__ = ["Part", "Runtime", "selected"]
+
+log = logging.getLogger("uns.runtime")
+
+END_S = 4.0  # how long one part may take to leave
+SETTLE_S = 0.5  # deaths that the bridges published reach the namespace within this
+
+
+class Part(StrEnum):
+    """What can run on its own: `uns run --only bridges`."""
+
+    BRIDGES = "bridges"
+    NAMESPACE = "namespace"
+    ROUTES = "routes"
+
+
+def selected(project: Project, patterns: Sequence[str]) -> tuple[Machine, ...]:
+    """The machines whose topic below the enterprise matches one of `patterns`; all for none.
+
+    A pattern is the beginning of a path with `*` for one level: `leeds/packaging/*`.
+    Raises ProjectError where nothing matches.
+    """
+    if not patterns:
+        return project.machines
+    filters = [
+        TopicFilter.parse(f"{project.enterprise}/{pattern.strip('/').replace('*', '+')}/#")
+        for pattern in patterns
+    ]
+    found = tuple(
+        machine
+        for machine in project.machines
+        if any(wanted.matches(machine.topic.text) for wanted in filters)
+    )
+    if not found:
+        raise ProjectError(
+            f"no machine of this project is below {' or '.join(patterns)}",
+            hint="`uns check PROJECT` lists the machines; a pattern is like leeds/packaging/*",
+        )
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Running:
+    part: Part
+    task: asyncio.Task[None]
+
+
+class Runtime:
+    """Runs the parts of a project; each fails, waits and comes back on its own."""
+
+    def __init__(
+        self,
+        project: Project,
+        broker: Broker,
+        state_folder: Path,
+        *,
+        parts: Sequence[Part] = tuple(Part),
+        select: Sequence[str] = (),
+    ) -> None:
+        """Build what `parts` names; nothing is connected yet.
+
+        Raises ProjectError where `select` matches nothing, StorageError where the state folder
+        cannot be written.
+        """
+        machines = selected(project, select)
+        self._state = State(state_folder / "state.db") if Part.BRIDGES in parts else None
+        self.bridge = (
+            BridgeService(project, machines, broker, self._state, get_driver)
+            if self._state is not None
+            else None
+        )
+        self.namespace = (
+            NamespaceService(project.enterprise, machines, broker)
+            if Part.NAMESPACE in parts
+            else None
+        )
+        self.routes = (
+            RouteService(project, machines, broker, state_folder)
+            if Part.ROUTES in parts and project.routes
+            else None
+        )
+
+    async def run(self) -> None:
+        """Run until cancelled, then leave in order: deaths first, the tree's writer last."""
+        running = [
+            self._started(part, service.run)
+            for part, service in (
+                (Part.NAMESPACE, self.namespace),
+                (Part.ROUTES, self.routes),
+                (Part.BRIDGES, self.bridge),
+            )
+            if service is not None
+        ]
+        try:
+            done, _ = await asyncio.wait(
+                [entry.task for entry in running], return_when=asyncio.FIRST_COMPLETED
+            )
+            for task in done:
+                task.result()
+        finally:
+            await self._leave(running)
+            if self._state is not None:
+                self._state.close()
+
+    def _started(self, part: Part, run: Callable[[], Awaitable[None]]) -> _Running:
+        task = asyncio.create_task(keep_running(part.value, run), name=part.value)
+        return _Running(part, task)
+
+    async def _leave(self, running: Sequence[_Running]) -> None:
+        for entry in reversed(running):
+            entry.task.cancel()
+            _, late = await asyncio.wait([entry.task], timeout=END_S)
+            if late:
+                log.error("%s did not leave within %.0f s", entry.part, END_S)
+            if entry.part is Part.BRIDGES and self.namespace is not None:
+                await asyncio.sleep(SETTLE_S)

@@ -1,0 +1,225 @@
+"""The demo: a simulated plant, a broker, everything above them, and an ERP to talk to."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import socket
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from uns.errors import DeviceError
+from uns.mqtt import Broker
+from uns.project.project import Project
+from uns.service.broker import EmbeddedBroker, MosquittoBroker
+from uns.service.runtime import Runtime
+from uns.sim.erp import ErpStandIn
+from uns.sim.move import moved
+from uns.sim.plant import SimulatedPlant
+
+__all__ = ["Demo", "DemoSettings", "Summary", "differences"]
+
+log = logging.getLogger("uns.demo")
+
+MQTT_PORT, ERP_PORT = 1883, 8095
+DELIVER_S = 20.0  # how long the last confirmations may take once the plant has stopped
+MANY_TOPICS = 500
+
+LoadProject = Callable[[Mapping[str, str]], Project]
+
+
+@dataclass(frozen=True, slots=True)
+class DemoSettings:
+    """How to run the demo. `port` None is 1883, or a free one; `broker` is a kind or a URL."""
+
+    folder: Path
+    port: int | None = None
+    broker: str = "embedded"
+    seed: int = 1
+    speed: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """Where the demo stands. `differences` is empty when the ERP knows what the plant made."""
+
+    seconds: float
+    sites: int
+    protocols: tuple[str, ...]
+    machines: int
+    machines_online: int
+    topics: int
+    topics_live: int
+    seconds_to_many: float | None  # until more than MANY_TOPICS were live
+    metrics_in: int
+    values_out: int
+    flagged: int
+    quarantined: int
+    confirmations: int
+    orders: int
+    good: int
+    bad: int
+    differences: tuple[str, ...]
+
+
+class Demo:
+    """Everything at once in this process; made by `Demo.open`, ended by leaving it."""
+
+    def __init__(
+        self, project: Project, plant: SimulatedPlant, erp: ErpStandIn, runtime: Runtime, url: str
+    ) -> None:
+        """Use `Demo.open`."""
+        self.project = project
+        self.plant = plant
+        self.erp = erp
+        self.runtime = runtime
+        self.url = url
+        self.notes: list[str] = []
+        self._began = time.monotonic()
+        self._seconds_to_many: float | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, settings: DemoSettings, load: LoadProject) -> AsyncIterator[Demo]:
+        """Start ERP, plant, broker and runtime; on leaving, stop them in the right order.
+
+        Raises BrokerError where a port was asked for and is taken, or Mosquitto is not there.
+        """
+        notes: list[str] = []
+        settings.folder.mkdir(parents=True, exist_ok=True)
+        async with AsyncExitStack() as stack:
+            erp_port = _free_or(ERP_PORT, "the ERP stand-in", notes)
+            erp = await stack.enter_async_context(ErpStandIn("127.0.0.1", erp_port))
+            project = load({"AURORA_ERP_URL": erp.url})
+            project, plant = await _serve(project, settings, stack, notes)
+            url = await _broker(settings, stack, notes)
+            runtime = Runtime(project, Broker.parse(url), settings.folder)
+            demo = cls(project, plant, erp, runtime, url)
+            demo.notes = notes
+            demo._task = asyncio.create_task(runtime.run(), name="demo:runtime")
+            try:
+                yield demo
+            finally:
+                demo._task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await demo._task
+
+    async def wind_down(self) -> Summary:
+        """Stop the machines and wait until the ERP has what they made; at most DELIVER_S."""
+        await self.plant.wind_down()
+        deadline = time.monotonic() + DELIVER_S
+        while time.monotonic() < deadline and differences(self.plant.truth(), self.erp.orders()):
+            self.check()
+            await asyncio.sleep(0.25)
+        return self.summary()
+
+    def check(self) -> None:
+        """Raise what ended the runtime, if something did."""
+        if self._task is not None and self._task.done():
+            self._task.result()
+
+    def summary(self) -> Summary:
+        """Where the demo stands now."""
+        namespace, edges = self.runtime.namespace, self.runtime.bridge
+        assert namespace is not None  # noqa: S101 - the demo runs every part
+        assert edges is not None  # noqa: S101 - the demo runs every part
+        health = namespace.health
+        seconds = time.monotonic() - self._began
+        if self._seconds_to_many is None and health.topics_live > MANY_TOPICS:
+            self._seconds_to_many = round(seconds, 1)
+        orders = self.erp.orders()
+        return Summary(
+            seconds=round(seconds, 1),
+            sites=len({machine.site for machine in self.project.machines}),
+            protocols=tuple(sorted({c.driver for c in self.project.connections.values()})),
+            machines=len(self.project.machines),
+            machines_online=health.machines_online,
+            topics=self.project.tag_count,
+            topics_live=health.topics_live,
+            seconds_to_many=self._seconds_to_many,
+            metrics_in=health.metrics_in,
+            values_out=health.values_out,
+            flagged=health.flagged,
+            quarantined=health.quarantined,
+            confirmations=self.erp.confirmations_received,
+            orders=len(orders),
+            good=sum(order["good"] for order in orders.values()),
+            bad=sum(order["bad"] for order in orders.values()),
+            differences=tuple(differences(self.plant.truth(), orders)),
+        )
+
+
+def differences(truth: Mapping[str, Any], orders: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Where the ERP's totals and the plant's own differ, one sentence each.
+
+    The ERP is told of the machines whose class has a route: those that it knows any order of,
+    or, in the demo, the first machine of each line.
+    """
+    found = []
+    for line, record in truth["lines"].items():
+        counted = next(iter(record["machines"].values()))["orders"]
+        for order_id, made in counted.items():
+            if not made["good"] and not made["bad"]:
+                continue
+            told = orders.get(order_id)
+            if told is None:
+                found.append(f"{line}: order {order_id} was never confirmed")
+            elif (told["good"], told["bad"]) != (made["good"], made["bad"]):
+                found.append(
+                    f"{line}: order {order_id} made {made['good']} good and {made['bad']} bad, "
+                    f"the ERP has {told['good']} and {told['bad']}"
+                )
+    return found
+
+
+async def _serve(
+    project: Project, settings: DemoSettings, stack: AsyncExitStack, notes: list[str]
+) -> tuple[Project, SimulatedPlant]:
+    """The plant on its own ports, or on free ones where another demo has them."""
+    for attempt in (project, moved(project)):
+        plant = SimulatedPlant(
+            attempt,
+            seed=settings.seed,
+            speed=settings.speed,
+            truth_path=settings.folder / "truth.json",
+        )
+        try:
+            await stack.enter_async_context(plant)
+        except DeviceError as error:
+            taken = error
+            continue
+        if attempt is not project:
+            notes.append(f"{taken}; the plant uses free ports instead")
+        return attempt, plant
+    raise taken
+
+
+async def _broker(settings: DemoSettings, stack: AsyncExitStack, notes: list[str]) -> str:
+    """Start the broker that was asked for, or name the one that runs already."""
+    if settings.broker not in ("embedded", "mosquitto"):
+        return settings.broker
+    port = settings.port
+    if port is None:
+        port = _free_or(MQTT_PORT, "MQTT", notes)
+    if settings.broker == "mosquitto":
+        mosquitto = MosquittoBroker(port, settings.folder / "mosquitto")
+        return (await stack.enter_async_context(mosquitto)).url
+    return (await stack.enter_async_context(EmbeddedBroker(port))).url
+
+
+def _free_or(port: int, what: str, notes: list[str]) -> int:
+    """`port`, or 0 for any where it is taken; says so."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            notes.append(f"port {port} is in use; {what} takes a free one")
+            return 0
+    return port
