@@ -16,7 +16,7 @@ from uns.project.library import Entry
 from uns.project.models import BindingWords
 from uns.project.nearest import suggestion
 from uns.project.parameters import Parameters
-from uns.project.secrets import MissingSecret, Secrets
+from uns.project.secrets import MissingSecretError, Secrets
 from uns.project.source import Written
 
 __all__ = ["Connections", "Settings"]
@@ -73,7 +73,7 @@ class Connections:
         text = parameters.fill(value, at)
         try:
             return self._secrets.resolve(text)
-        except MissingSecret as missing:
+        except MissingSecretError as missing:
             self._findings.add("UNS107", str(missing), at, hint=missing.hint)
         return None
 

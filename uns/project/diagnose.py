@@ -99,7 +99,7 @@ def validate(model: Any, value: Any, at: Written) -> tuple[Any, list[Diagnostic]
 
 
 def problems(model: Any, errors: Iterable[Any], at: Written) -> list[Diagnostic]:
-    """pydantic's findings as ours, without those that only echo a misspelt key."""
+    """The findings of pydantic as ours, without those that only echo a misspelt key."""
     return [_diagnose(model, dict(e), at) for e in errors if not _is_echo(model, e)]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -27,39 +28,38 @@ class Draft:
     name: str
     words: Mapping[str, Any]
     layers: Layers
-    fixed: tuple[Any, ...]  # Tag's fields from `datatype` to `desc`, in order
+    fixed: Mapping[str, Any]  # the fields of Tag that every such machine shares
 
     def tag(self, topic: Topic, source: Source | None, place: Place) -> Tag:
         """This tag on one machine."""
-        return Tag(self.name, topic, *self.fixed, source, place)
+        return Tag(name=self.name, topic=topic, source=source, place=place, **self.fixed)
 
 
 def draft(name: str, layers: Layers) -> Draft:
-    """Put the layers of words together; see `problems` in checks.py for what can be wrong."""
+    """Put the layers of words together; `problems` says what is wrong with the result."""
     words = merged(layers)
     low, high = words.get("range") or (None, None)
-    counter, write, states = words.get("counter"), words.get("write"), words.get("states")
-    calc = words.get("calc") or ""
-    fixed = (
-        _datatype(words),
-        words.get("unit") or "",
-        low,
-        high,
-        words.get("scan") or _DEFAULT_SCAN_S,
-        _is_every(words),
-        _deadband(words),
-        words.get("stale"),
-        counter is not None,
-        counter.rollover if counter else None,
-        states,
-        alarm_of(words.get("alarm")),
-        words.get("scale"),
-        calc,
-        write is not None,
-        tuple(write.roles) if write else (),
-        bool(words.get("optional")),
-        words.get("desc") or "",
-    )
+    counter, write = words.get("counter"), words.get("write")
+    fixed = {
+        "datatype": _datatype(words),
+        "unit": words.get("unit") or "",
+        "low": low,
+        "high": high,
+        "scan_s": words.get("scan") or _DEFAULT_SCAN_S,
+        "deliver_every": _is_every(words),
+        "deadband": _deadband(words),
+        "stale_s": words.get("stale"),
+        "is_counter": counter is not None,
+        "rollover": counter.rollover if counter else None,
+        "states": words.get("states"),
+        "alarm": alarm_of(words.get("alarm")),
+        "scale": words.get("scale"),
+        "calc": words.get("calc") or "",
+        "writable": write is not None,
+        "write_roles": tuple(write.roles) if write else (),
+        "is_optional": bool(words.get("optional")),
+        "desc": words.get("desc") or "",
+    }
     return Draft(name, words, layers, fixed)
 
 
@@ -171,7 +171,7 @@ def _alarm_problems(words: Mapping[str, Any], layers: Layers) -> Iterator[Diagno
         for name in ("lolo", "lo", "hi", "hihi")
         if (limit := getattr(alarm, name)) is not None
     ]
-    for (lower, low), (upper, high) in zip(limits, limits[1:], strict=False):
+    for (lower, low), (upper, high) in itertools.pairwise(limits):
         if low >= high:
             yield diagnostic(
                 "UNS111",

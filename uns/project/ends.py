@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -14,12 +14,20 @@ from uns.project.diagnose import problems
 from uns.project.findings import Findings
 from uns.project.library import Library
 from uns.project.nearest import suggestion
-from uns.project.secrets import MissingSecret, Secrets
+from uns.project.secrets import MissingSecretError, Secrets
 from uns.project.source import Written
 
-__all__ = ["brokers_of", "resolve", "targets_of"]
+__all__ = ["Ends", "brokers_of", "resolve", "targets_of"]
 
 _SCHEMES = ("mqtt", "mqtts")
+
+
+@dataclass(frozen=True, slots=True)
+class Ends:
+    """What a project talks to besides machines."""
+
+    targets: Mapping[str, Any]
+    brokers: Mapping[str, str]
 
 
 def brokers_of(library: Library, secrets: Secrets, findings: Findings) -> dict[str, str]:
@@ -75,7 +83,7 @@ def targets_of(
         except ValidationError as error:
             for one in problems(model, error.errors(include_url=False), entry.at):
                 hidden = secrets.hide(one.message)
-                findings.extend([dataclasses.replace(one, message=hidden)])
+                findings.extend([replace(one, message=hidden)])
     return found
 
 
@@ -89,6 +97,6 @@ def resolve(value: Any, at: Written, secrets: Secrets, findings: Findings) -> An
         return [resolve(v, at.at(n), secrets, findings) for n, v in enumerate(value)]
     try:
         return secrets.resolve(value)
-    except MissingSecret as missing:
+    except MissingSecretError as missing:
         findings.add("UNS107", str(missing), at, hint=missing.hint)
     return None

@@ -1,4 +1,4 @@
-"""Expanding: types × bindings × instances × overrides → machines, tags and connections."""
+"""Expanding: types, bindings, instances and overrides become machines and connections."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from uns.project.lineage import Shapes
 from uns.project.parameters import Parameters
 from uns.project.secrets import Secrets
 from uns.project.stamps import Stamp, machine_parameters, stamps
-from uns.project.template import MissingParameter, TemplateError
+from uns.project.template import MissingParameterError, TemplateError
 from uns.topic import Topic
 
 __all__ = ["Expanded", "expand"]
@@ -120,7 +120,7 @@ class _Builder:
         driver, connection = link
         try:
             text = feed.address.fill(values)
-        except MissingParameter as error:
+        except MissingParameterError as error:
             self._parameters.missing(error.field, feed.at)
             return None
         except TemplateError as error:

@@ -7,10 +7,11 @@ thousand topics and addresses and nothing more.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from uns.equipment import Place
+from uns.project.calc import check_calc, in_part
 from uns.project.draft import Draft, draft, problems
 from uns.project.findings import Findings
 from uns.project.library import Entry, Library
@@ -83,7 +84,9 @@ class Kinds:
             self._report_unknown(layers, shape)
         tags = []
         for name, shaped in shape.tags.items():
-            tag = self._tag(name, shaped, bindings, own)
+            tag = self._tag(name, shaped, bindings, own, shape.tags)
+            if tag.draft.fixed["calc"]:
+                check_calc(tag.draft, shape.tags, self._findings)
             if tag.feed or tag.draft.words.get("calc") or not tag.draft.words.get("optional"):
                 tags.append(tag)
         self._warn_unmapped(stamp, tags, bindings)
@@ -115,12 +118,16 @@ class Kinds:
         shaped: ShapedTag,
         bindings: list[Entry[BindingWords]],
         own: list[dict[str, Layer]],
+        names: Mapping[str, object],
     ) -> KindTag:
         """Type < binding < instance < override; of several bindings the last that names it."""
         binding, mapped = self._binding_of(name, shaped, bindings)
         stronger = [layer for layers in own if (layer := layers.get(name)) is not None]
         layers: Layers = (*shaped.layers, *([mapped] if mapped else []), *stronger)
         made = draft(name, layers)
+        if shaped.home and made.fixed["calc"]:
+            formula = in_part(made.fixed["calc"], shaped.home, names)
+            made = replace(made, fixed={**made.fixed, "calc": formula})
         self._findings.extend(problems(made))
         feed = None
         if binding is None and bindings:

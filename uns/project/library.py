@@ -58,6 +58,7 @@ class Library:
     templates: dict[str, Entry[TemplateWords]] = field(default_factory=dict)
     routes: list[Entry[RouteWords]] = field(default_factory=list)
     brokers: dict[str, Entry[str]] = field(default_factory=dict)
+    first: Written | None = None  # the beginning of the first file that says anything
     broken: set[tuple[str, str]] = field(default_factory=set)
     found: list[Diagnostic] = field(default_factory=list)
 
@@ -81,6 +82,7 @@ class Library:
         if not isinstance(source.data, dict):
             self.found.append(_not_a_mapping(whole))
             return
+        self.first = self.first or whole
         for key, value in source.data.items():
             at = whole.at(key)
             if key not in ProjectWords.model_fields:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 from uns.project.findings import Findings
@@ -30,11 +30,15 @@ Layers: TypeAlias = tuple[Layer, ...]
 
 @dataclass(frozen=True, slots=True)
 class ShapedTag:
-    """A tag of a type. In an array `base` is its name without the index, which is `index`."""
+    """A tag of a type. In an array `base` is its name without the index, which is `index`.
+
+    `home` is the part it belongs to (`drive`), or nothing: where its formula finds neighbours.
+    """
 
     layers: Layers
     base: str
     index: str | int | None = None
+    home: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +146,10 @@ class Shapes:
         for path, index in _places(name, layer.words):
             for below, tag in part.tags.items():
                 tags[f"{path}/{below}"] = ShapedTag(
-                    tag.layers + extra, f"{name}/{tag.base}", tag.index if index is None else index
+                    tag.layers + extra,
+                    f"{name}/{tag.base}",
+                    tag.index if index is None else index,
+                    f"{path}/{tag.home}" if tag.home else path,
                 )
 
 
@@ -150,7 +157,7 @@ def _add_tag(tags: dict[str, ShapedTag], name: str, layer: Layer) -> None:
     """A plain tag, or more words about one that an ancestor or a part brought."""
     if layer.words.array is None and name in tags:
         known = tags[name]
-        tags[name] = ShapedTag((*known.layers, layer), known.base, known.index)
+        tags[name] = replace(known, layers=(*known.layers, layer))
         return
     for path, index in _places(name, layer.words):
         tags[path] = ShapedTag((layer,), name, index)

@@ -12,11 +12,12 @@ from typing import Any
 
 from uns.project.catalogue import Catalogue
 from uns.project.diagnose import Diagnostic
-from uns.project.ends import brokers_of, targets_of
+from uns.project.ends import Ends, brokers_of, targets_of
 from uns.project.expand import Expanded, expand
 from uns.project.findings import Findings
 from uns.project.library import Library
 from uns.project.project import Project
+from uns.project.routing import check_routes
 from uns.project.secrets import Secrets
 from uns.project.source import Source, Span, Written
 
@@ -63,10 +64,15 @@ def load(
         sources = read_sources(folder, findings)
         library = Library.of(sources.values())
         findings.extend(library.found)
+        _require_enterprise(library, findings)
         expanded = expand(library, catalogue, secrets, findings, given=given or {})
-        project = _project(library, expanded, base, catalogue, secrets, findings)
-    if findings.has_errors:
-        project = None
+        check_routes(library, expanded.machines, findings)
+        ends = Ends(
+            targets_of(library, catalogue, secrets, findings),
+            brokers_of(library, secrets, findings),
+        )
+        is_sound = not findings.has_errors
+        project = _project(library, expanded, ends, base) if is_sound else None
     return Loaded(project, findings.sorted(), sources)
 
 
@@ -126,17 +132,21 @@ def _not_utf8(name: str, byte: int, span: Span) -> Diagnostic:
     return Diagnostic("UNS005", message, name, span, "save the file as UTF-8")
 
 
-def _project(
-    library: Library,
-    expanded: Expanded,
-    folder: Path,
-    catalogue: Catalogue,
-    secrets: Secrets,
-    findings: Findings,
-) -> Project | None:
-    """The project as far as it could be made; also finds what is wrong with its other ends."""
-    targets = targets_of(library, catalogue, secrets, findings)
-    brokers = brokers_of(library, secrets, findings)
+def _require_enterprise(library: Library, findings: Findings) -> None:
+    if (
+        library.enterprise is None
+        and library.first is not None
+        and not library.is_broken("enterprise", "")
+    ):
+        findings.add(
+            "UNS102",
+            "`enterprise` is required: it is the root of the tree",
+            library.first,
+            hint="for example `enterprise: acme`",
+        )
+
+
+def _project(library: Library, expanded: Expanded, ends: Ends, folder: Path) -> Project | None:
     if library.enterprise is None:
         return None
     return Project(
@@ -145,10 +155,10 @@ def _project(
         machines=expanded.machines,
         connections=expanded.connections,
         sites={name: dict(e.words.model_extra or {}) for name, e in library.sites.items()},
-        targets=targets,
+        targets=ends.targets,
         templates={name: entry.words for name, entry in library.templates.items()},
         routes=tuple(entry.words for entry in library.routes),
-        brokers=brokers,
+        brokers=ends.brokers,
         schemas={name: entry.words for name, entry in library.schemas.items()},
         consumers={name: entry.words for name, entry in library.consumers.items()},
     )

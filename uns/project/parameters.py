@@ -15,7 +15,7 @@ from uns.hierarchy import Level
 from uns.project.findings import Findings
 from uns.project.nearest import suggestion
 from uns.project.source import Written
-from uns.project.template import Field, MissingParameter, Template, TemplateError
+from uns.project.template import Field, MissingParameterError, Template, TemplateError
 
 __all__ = ["Parameters", "path_parameters"]
 
@@ -61,13 +61,13 @@ class Parameters(Mapping[str, Any]):
 
     def fill(self, text: Any, at: Written, extra: Mapping[str, Any] | None = None) -> Any:
         """`text` filled in, or None after the problem was reported; other values as they are."""
-        if not isinstance(text, str) or "{" not in text and "}" not in text:
+        if not isinstance(text, str) or ("{" not in text and "}" not in text):
             return text
         try:
             return Template.parse(text).value(self if extra is None else self.child(extra))
         except TemplateError as error:
             self.findings.add(error.code, str(error), at.inside(error.column), hint=error.hint)
-        except MissingParameter as error:
+        except MissingParameterError as error:
             self.missing(error.field, at)
         return None
 

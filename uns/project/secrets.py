@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-__all__ = ["MissingSecret", "Secrets"]
+__all__ = ["MissingSecretError", "Secrets"]
 
 _SECRET = re.compile(r"\$\{([a-z]+):([^{}]*)\}")
 _DEFAULT = ":-"
 _LARGEST = 65_536  # a key or certificate is a few kilobytes; more is the wrong file
 
 
-class MissingSecret(ValueError):
+class MissingSecretError(ValueError):
     """A secret that is not where the project says; `hint` says what to do."""
 
     def __init__(self, message: str, *, hint: str) -> None:
@@ -33,7 +33,7 @@ class Secrets:
     _told: set[str] = field(default_factory=set)
 
     def resolve(self, value: Any) -> Any:
-        """`value` with its secrets put in, once; raises MissingSecret."""
+        """`value` with its secrets put in, once; raises MissingSecretError."""
         if not isinstance(value, str) or "${" not in value:
             return value
         return _SECRET.sub(self._one, value)
@@ -48,7 +48,7 @@ class Secrets:
         kind, rest = found[1], found[2]
         kinds: dict[str, Callable[[str], str]] = {"env": self._env, "file": self._file}
         if kind not in kinds:
-            raise MissingSecret(
+            raise MissingSecretError(
                 f"`${{{kind}:…}}` is no place for secrets", hint="`${env:NAME}` or `${file:path}`"
             )
         secret = kinds[kind](rest)
@@ -62,7 +62,7 @@ class Secrets:
             return self.environment[name]
         if has_default:
             return default
-        raise MissingSecret(
+        raise MissingSecretError(
             f"the environment variable `{name}` is not set",
             hint=f"set it, or give a default: `${{env:{name}:-…}}`",
         )
@@ -75,7 +75,7 @@ class Secrets:
                     self._read[text] = file.read(_LARGEST).decode().strip()
             except (OSError, ValueError) as error:
                 why = getattr(error, "strerror", None) or "it is not UTF-8 text"
-                raise MissingSecret(
+                raise MissingSecretError(
                     f"the secret file `{text}` cannot be read: {why}",
                     hint=f"looked for it at {path}",
                 ) from None

@@ -17,7 +17,7 @@ from yaml import events as ev
 
 from uns.equipment import Place
 
-__all__ = ["MAX_DEPTH", "MAX_NODES", "Mistake", "Source", "Span", "Steps", "Written"]
+__all__ = ["BREAK", "MAX_DEPTH", "MAX_NODES", "Mistake", "Source", "Span", "Steps", "Written"]
 
 MAX_DEPTH = 64  # a project needs 8; beyond this it is an attack or an accident
 MAX_NODES = 5_000_000  # counted with every alias written out, so that a bomb stays small
@@ -350,7 +350,7 @@ _LONGEST_NUMBER = 100
 _NOT_PRINTABLE = re.compile(
     "[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
 )
-_BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")  # as libyaml counts lines
+BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")  # as libyaml counts lines
 
 
 def _scalar(text: str) -> Any:
@@ -376,9 +376,9 @@ def _span(first: Any, last: Any) -> Span:
 def _is_inline(node: _Node) -> bool:
     """Whether the value itself can be underlined: a scalar, or `[…]` and `{…}` on one line."""
     if node.end is None:
-        return node.event.start_mark.index < node.event.end_mark.index
+        return bool(node.event.start_mark.index < node.event.end_mark.index)
     first, last = node.event.start_mark, node.end.end_mark
-    return bool(node.event.flow_style) and first.line == last.line
+    return bool(node.event.flow_style and first.line == last.line)
 
 
 def _below(node: _Node | None, step: str | int) -> tuple[Any, _Node | None]:
@@ -429,7 +429,7 @@ def _tagged(event: Any) -> Mistake:
 
 def _control_character(text: str, index: int) -> Mistake:
     """A byte that no editor shows: found before libyaml sees it, because we can say where."""
-    breaks = list(_BREAK.finditer(text, 0, index))
+    breaks = list(BREAK.finditer(text, 0, index))
     line = len(breaks) + 1
     column = index - (breaks[-1].end() if breaks else 0) + 1
     return Mistake(
@@ -444,7 +444,7 @@ def _not_yaml(error: yaml.MarkedYAMLError, text: str) -> Mistake:
     mark: Any = error.problem_mark or error.context_mark
     line, column = mark.line + 1, mark.column + 1
     problem = str(error.problem or "this is not YAML")
-    lines = _BREAK.split(text)
+    lines = BREAK.split(text)
     under = lines[mark.line][mark.column : mark.column + 1] if mark.line < len(lines) else ""
     hint = next((advice for sign, advice in _ADVICE.items() if sign in problem), "")
     hint = _MARKS.get(under, hint) if "cannot start any token" in problem else hint

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["FILTERS", "Field", "MissingParameter", "Template", "TemplateError"]
+__all__ = ["FILTERS", "Field", "MissingParameterError", "Template", "TemplateError"]
 
 
 class TemplateError(ValueError):
@@ -20,7 +20,7 @@ class TemplateError(ValueError):
         self.code = code
 
 
-class MissingParameter(KeyError):
+class MissingParameterError(KeyError):
     """A template asks for a parameter that the machine does not have."""
 
     def __init__(self, field: Field) -> None:
@@ -74,14 +74,14 @@ class Template:
         return tuple(part for part in self.parts if isinstance(part, Field))
 
     def fill(self, values: Mapping[str, Any]) -> str:
-        """The text with every place filled; raises MissingParameter."""
+        """The text with every place filled; raises MissingParameterError."""
         filled = []
         for part in self.parts:
             if isinstance(part, str):
                 filled.append(part)
                 continue
             if part.name not in values:
-                raise MissingParameter(part)
+                raise MissingParameterError(part)
             filled.append(part.fill(values[part.name]))
         return "".join(filled)
 
@@ -89,7 +89,7 @@ class Template:
         """Like `fill`, but a template that is one bare place keeps the value's own type."""
         if len(self.parts) == 1 and isinstance(only := self.parts[0], Field) and not only.filter:
             if only.name not in values:
-                raise MissingParameter(only)
+                raise MissingParameterError(only)
             return values[only.name]
         return self.fill(values)
 

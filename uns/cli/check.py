@@ -1,0 +1,93 @@
+"""`uns check`: every mistake in a project's files, with its place and what to do about it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from uns.project.load import Loaded
+
+__all__ = ["check"]
+
+
+@click.command()
+@click.argument("project", type=click.Path(exists=True, readable=False, path_type=Path))
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "line", "json"]),
+    default="text",
+    help="Carets for people, one line each for editors, or JSON.",
+)
+@click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
+@click.option("--strict", is_flag=True, help="Warnings count as problems for the exit code.")
+def check(project: Path, form: str, *, as_json: bool, strict: bool) -> None:
+    """Find every mistake in the YAML files of PROJECT, a folder or one file.
+
+    Reads and expands the project and never connects to anything. Exit code 0: fine,
+    1: problems found, 2: no such folder. `uns explain UNS101` explains a code.
+    """
+    from uns.cli.catalogue import catalogue
+    from uns.project.load import load
+
+    loaded = load(project, catalogue())
+    {"text": _text, "line": _lines, "json": _json}["json" if as_json else form](loaded)
+    if loaded.errors or (strict and loaded.diagnostics):
+        sys.exit(1)
+
+
+def _text(loaded: Loaded) -> None:
+    from rich.console import Console
+
+    from uns.project.render import render
+
+    console = Console()
+    render(console, loaded.sources, loaded.diagnostics)
+    if loaded.diagnostics:
+        codes = sorted({one.code for one in loaded.diagnostics})
+        click.echo(f"explain one: uns explain {codes[0]}")
+    click.echo(_counts(loaded))
+
+
+def _lines(loaded: Loaded) -> None:
+    from uns.project.render import one_line
+
+    for one in loaded.diagnostics:
+        click.echo(one_line(one))
+    click.echo(_counts(loaded), err=True)
+
+
+def _json(loaded: Loaded) -> None:
+    from uns.project.render import as_data
+
+    project = loaded.project
+    report = {
+        "machines": len(project.machines) if project else None,
+        "tags": project.tag_count if project else None,
+        "problems": len(loaded.errors),
+        "warnings": len(loaded.diagnostics) - len(loaded.errors),
+        "diagnostics": [as_data(one) for one in loaded.diagnostics],
+    }
+    click.echo(json.dumps(report, indent=2, ensure_ascii=False))
+
+
+def _counts(loaded: Loaded) -> str:
+    """`8 machines, 80 tags, 0 problems`; a project with problems has no machines to count."""
+    problems = len(loaded.errors)
+    warnings = len(loaded.diagnostics) - problems
+    parts = [_number(problems, "problem")]
+    if loaded.project is not None:
+        machines, tags = len(loaded.project.machines), loaded.project.tag_count
+        parts = [_number(machines, "machine"), _number(tags, "tag"), *parts]
+    if warnings:
+        parts.append(_number(warnings, "warning"))
+    return ", ".join(parts)
+
+
+def _number(count: int, noun: str) -> str:
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
