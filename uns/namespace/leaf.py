@@ -1,0 +1,120 @@
+"""A leaf of the tree: one tag's topic, and the last that is known of its value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from uns.equipment import SparkplugId, Tag
+from uns.message import Message
+from uns.metric import DataType
+from uns.namespace.payload import (
+    BEFORE_QUALITY,
+    BEFORE_TIMESTAMP,
+    BEFORE_VALUE,
+    Clock,
+    Writer,
+    tail,
+    value_writer,
+)
+from uns.schema.verdict import Check, compile_check
+
+__all__ = ["BAD", "GOOD", "NO_DATA", "NULL", "STALE", "UNCERTAIN", "Leaf", "Output", "Publish"]
+
+GOOD, NO_DATA, UNCERTAIN, BAD = "Good", "GoodNoData", "Uncertain", "Bad"
+STALE = "Stale"
+NULL = b"null"
+
+Publish: TypeAlias = tuple[bytes, bytes]  # topic and payload of a retained QoS 0 message
+
+
+@dataclass(slots=True)
+class Output:
+    """What to publish: `values` retained at QoS 0, `messages` each with its own rules."""
+
+    values: list[Publish]
+    messages: list[Message]
+
+    @classmethod
+    def empty(cls) -> Output:
+        """Nothing to publish so far."""
+        return cls([], [])
+
+
+class Leaf:
+    """One topic of the tree. Mutable and slotted: the hot path writes it for every value.
+
+    `quality` is empty while nothing is known at all, not even from a former life. `text` is
+    the value as JSON. `accepted_ms` is when, by our clock, the value was last replaced.
+    """
+
+    __slots__ = (
+        "accepted_ms",
+        "check",
+        "detail",
+        "good_tail",
+        "is_every",
+        "metric",
+        "quality",
+        "sparkplug",
+        "tag",
+        "text",
+        "timestamp_ms",
+        "topic",
+        "topic_text",
+        "write",
+    )
+
+    def __init__(self, tag: Tag, sparkplug: SparkplugId, metric: str) -> None:
+        """Compile what `tag` demands; nothing is known of its value yet."""
+        self.tag = tag
+        self.sparkplug = sparkplug
+        self.metric = metric
+        self.topic_text = tag.topic.text
+        self.topic = self.topic_text.encode()
+        self.good_tail = tail(tag.unit)
+        self.is_every = tag.deliver_every
+        self.check: Check = compile_check(tag)
+        self.write: Writer = value_writer(tag, tag.datatype)
+        self.text = NULL
+        self.quality = ""
+        self.detail = ""
+        self.timestamp_ms = 0
+        self.accepted_ms = 0
+
+    def fed_as(self, datatype: DataType) -> None:
+        """Values will arrive as `datatype`, as a birth has said."""
+        self.write = value_writer(self.tag, datatype)
+
+    def hold(self, text: bytes, quality: str, detail: str, timestamp_ms: int, now_ms: int) -> None:
+        """Take a value that is not simply Good, or not simply new."""
+        self.text = text
+        self.quality = quality
+        self.detail = detail
+        self.timestamp_ms = timestamp_ms
+        self.accepted_ms = now_ms
+
+    def expire(self, now_ms: int) -> bool:
+        """Mark the value as old, keeping it and its time; return whether that changes anything."""
+        if not self.quality:
+            self.hold(NULL, NO_DATA, "", now_ms, now_ms)
+            return True
+        if self.detail == STALE:
+            return False
+        if self.text == NULL and self.quality == NO_DATA and not self.detail:
+            return False
+        self.quality = UNCERTAIN if self.text != NULL else self.quality
+        self.detail = STALE
+        return True
+
+    def publish(self, clock: Clock, out: Output) -> None:
+        """Add what this leaf shows now to `out`."""
+        end = tail(self.tag.unit, self.detail) if self.detail else self.good_tail
+        quality, stamp = self.quality.encode(), clock.text(self.timestamp_ms)
+        payload = b"".join(
+            (BEFORE_VALUE, self.text, BEFORE_QUALITY, quality, BEFORE_TIMESTAMP, stamp, end)
+        )
+        if self.is_every:
+            out.messages.append(Message(self.topic_text, payload, qos=1, retain=True))
+        else:
+            out.values.append((self.topic, payload))

@@ -1,0 +1,371 @@
+"""Namespace: the tree of last known values. Told what Sparkplug says, it returns what to publish.
+
+Theory of operation. Every tag of the project is a leaf from the start. A birth binds the slots
+of a device to leaves - the project's own by (group, edge node, device, metric), foreign ones by
+the topic in their `uns` property - and from then on a change reaches its leaf without a look-up.
+Each value is judged by its tag's definition and becomes one payload. A death marks every leaf
+of the device `Uncertain`/`Stale` and unbinds its slots, so that nothing but a new birth can make
+a value Good again.
+
+After a start the broker may still show values of a former life as Good. They are handed in by
+`remembered`, and those that no birth has claimed within a few seconds are marked stale.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from uns.equipment import Machine, SparkplugId
+from uns.message import Message
+from uns.metric import Quality, Value
+from uns.namespace.device import Device, DeviceKey
+from uns.namespace.foreign import Border
+from uns.namespace.leaf import BAD, GOOD, NULL, UNCERTAIN, Leaf, Output
+from uns.namespace.meta import machine_meta, tag_meta
+from uns.namespace.payload import BEFORE_VALUE, GOOD_BEFORE_TIMESTAMP, MILLISECONDS, Clock, read_vqt
+from uns.namespace.quarantine import Quarantine
+from uns.namespace.state import Presence, State
+from uns.schema.value import QUALITIES
+from uns.schema.verdict import Verdict
+from uns.sparkplug.events import Born, Changed, Died, Problem
+from uns.sparkplug.names import BD_SEQ, NodeId
+from uns.sparkplug.slot import Slot
+
+__all__ = ["Counts", "Event", "Namespace", "Update"]
+
+Event: TypeAlias = Born | Changed | Died | Problem
+Update: TypeAlias = tuple[Slot, Any, int, int]
+
+GRACE_MS = 5_000  # how long after a start a birth may take before old values are called stale
+CLOCK_STEP_MS = 5_000  # how long older times are taken for history, not for a clock set back
+MAX_FOREIGN = 100_000  # leaves that foreign devices may have: a bound on memory
+
+_ACCEPTED = Verdict.ACCEPTED
+_SAID_BY_SOURCE = "Source"  # why a value is not Good, where the source gave no word for it
+_ITS_BRIDGE_IS_GONE = "its edge node is offline"
+
+
+@dataclass(slots=True)
+class Counts:
+    """What has passed since the start, and what has not."""
+
+    metrics: int = 0
+    flagged: int = 0  # published as Uncertain because of range or state
+    quarantined: int = 0  # wrong type
+    ignored: int = 0  # metrics that have no place on the tree
+    late: int = 0  # older than what is shown, so not shown
+    problems: int = 0  # reported by the host application
+    ghosts: int = 0  # retained values found at the start that no tag of the project has
+
+
+class Namespace:
+    """The tree below `enterprise`, for the machines of a project and what joins them."""
+
+    def __init__(self, enterprise: str, machines: Sequence[Machine]) -> None:
+        """Compile every tag; publish nothing yet."""
+        self.counts = Counts()
+        self.enterprise = enterprise
+        self._border = Border(enterprise, machines)
+        self._quarantine = Quarantine(enterprise)
+        self._clock = Clock()
+        self._leaves: dict[str, Leaf] = {}  # by topic; the project's and foreign ones
+        self._foreign: dict[str, DeviceKey] = {}  # topic → the device that may feed it
+        self._devices: dict[DeviceKey, Device] = {}
+        self._lines: dict[NodeId, list[State]] = {}
+        self._grace_ends_ms: int | None = None
+        for machine in machines:
+            self._add(machine)
+
+    def _add(self, machine: Machine) -> None:
+        ids = machine.sparkplug
+        key = DeviceKey(ids.group_id, ids.edge_node_id, ids.device_id)
+        device = Device(key, machine, State(machine.topic.text))
+        for tag in machine.tags:
+            leaf = device.leaves[tag.name] = Leaf(tag, ids, tag.name)
+            self._leaves[leaf.topic_text] = leaf
+        self._devices[key] = device
+        lines = self._lines.setdefault(NodeId(ids.group_id, ids.edge_node_id), [])
+        line = machine.line.text
+        if line != machine.topic.text and line not in [state.topic for state in lines]:
+            lines.append(State(line))
+
+    # What happens
+
+    def started(self, now_ms: int) -> Output:
+        """The service has started: definitions go out, values wait for births."""
+        self._grace_ends_ms = now_ms + GRACE_MS
+        return Output([], self.definitions())
+
+    def remembered(self, topic: str, payload: bytes, now_ms: int) -> None:
+        """A retained message of a former life was found on the broker."""
+        if not payload or "/_" in topic or not topic.startswith(f"{self.enterprise}/"):
+            return
+        leaf = self._leaves.get(topic)
+        if leaf is None:
+            self.counts.ghosts += 1
+            return
+        seen = None if leaf.quality else read_vqt(payload)
+        if seen is None or seen.quality not in QUALITIES:
+            return
+        text = bytes(seen.value)
+        if text == NULL and seen.quality in (GOOD, UNCERTAIN):
+            return
+        leaf.hold(text, seen.quality, seen.detail, seen.timestamp_ms, now_ms)
+
+    def apply(self, event: Event, now_ms: int) -> Output:
+        """Return what follows from one event of the host application."""
+        return self.apply_all((event,), now_ms)
+
+    def apply_all(self, events: Iterable[Event], now_ms: int) -> Output:
+        """Return what follows from several events, in their order."""
+        out = Output.empty()
+        for event in events:
+            match event:
+                case Changed():
+                    self._changed_values(event, now_ms, out)
+                case Born():
+                    self._born(event, now_ms, out)
+                case Died():
+                    self._died(event, now_ms, out)
+                case Problem():
+                    self.counts.problems += 1
+        return out
+
+    def tick(self, now_ms: int) -> Output:
+        """Return what has become due: old values called stale, quarantine counts."""
+        out = Output([], self._quarantine.tick(now_ms))
+        if self._grace_ends_ms is not None and now_ms >= self._grace_ends_ms:
+            self._grace_ends_ms = None
+            self._end_grace(now_ms, out)
+        return out
+
+    def everything(self, now_ms: int) -> Output:
+        """Return all that is retained: the broker has lost its memory, or a part of it."""
+        del now_ms
+        out = Output([], self.definitions())
+        out.messages += [state.message() for state in self._states() if state.presence]
+        for leaf in self._leaves.values():
+            if leaf.quality:
+                leaf.publish(self._clock, out)
+        return out
+
+    def definitions(self) -> list[Message]:
+        """Return the `_meta` of every machine and tag."""
+        found = []
+        for device in self._devices.values():
+            if device.machine is not None:
+                found.append(machine_meta(device.machine))
+            found += [_meta(leaf, device) for leaf in device.leaves.values()]
+        return found
+
+    # Readers ask
+
+    @property
+    def topics_live(self) -> int:
+        """How many topics show a Good value."""
+        return sum(leaf.quality == GOOD for leaf in self._leaves.values())
+
+    @property
+    def topics(self) -> int:
+        """How many topics there are."""
+        return len(self._leaves)
+
+    @property
+    def machines_online(self) -> int:
+        """How many of the project's machines are there."""
+        return sum(device.is_online for device in self._devices.values() if device.machine)
+
+    # Values
+
+    def _changed_values(self, event: Changed, now_ms: int, out: Output) -> None:
+        if not event.is_historical:
+            self._show(event.updates, now_ms, out)
+            return
+        # Late ones are for the history; the tree shows what is, and a birth has said that.
+        self.counts.metrics += len(event.updates)
+        self.counts.late += len(event.updates)
+
+    def _show(self, updates: Iterable[Update], now_ms: int, out: Output) -> None:
+        """The hot path: every value of every machine comes through this loop."""
+        put, good = out.values.append, Quality.GOOD.value
+        count, last_second, date = 0, -1, b""
+        for slot, value, quality, timestamp_ms in updates:
+            count += 1
+            leaf = slot.binding
+            if leaf is None:
+                self.counts.ignored += 1
+                continue
+            if (
+                quality != good
+                or timestamp_ms < leaf.timestamp_ms
+                or leaf.check(value) is not _ACCEPTED
+            ):
+                self._settle(leaf, (slot, value, quality, timestamp_ms), now_ms, out)
+                continue
+            second = timestamp_ms // 1000
+            if second != last_second:
+                last_second, date = second, self._clock.second(second)
+            leaf.text = text = leaf.write(value)
+            leaf.timestamp_ms = timestamp_ms
+            leaf.accepted_ms = now_ms
+            if leaf.quality is not GOOD:
+                leaf.quality, leaf.detail = GOOD, ""
+            milliseconds = MILLISECONDS[timestamp_ms % 1000]
+            payload = b"".join(
+                (BEFORE_VALUE, text, GOOD_BEFORE_TIMESTAMP, date, milliseconds, leaf.good_tail)
+            )
+            if leaf.is_every:
+                out.messages.append(Message(leaf.topic_text, payload, 1, True))
+            else:
+                put((leaf.topic, payload))
+        self.counts.metrics += count
+
+    def _settle(self, leaf: Leaf, update: Update, now_ms: int, out: Output) -> None:
+        """Show a value that is not simply Good and new, or that is and looked otherwise."""
+        slot, value, quality, timestamp_ms = update
+        if quality == Quality.STALE:
+            self._settle_stale(leaf, value, timestamp_ms, now_ms)
+            leaf.publish(self._clock, out)
+            return
+        # An older time is history being filled in - unless the source's clock was set back:
+        # then what the source has now must not wait until that clock has caught up.
+        is_recent = now_ms - leaf.accepted_ms < CLOCK_STEP_MS
+        if timestamp_ms < leaf.timestamp_ms and is_recent:
+            self.counts.late += 1
+            return
+        text, shown, detail = NULL, BAD, slot.detail or _SAID_BY_SOURCE
+        if quality != Quality.BAD:
+            verdict = leaf.check(value)
+            shown, detail = verdict.quality, verdict.detail
+            if verdict is Verdict.WRONG_TYPE:
+                self._refuse(leaf, value, now_ms, out)
+            elif shown in (GOOD, UNCERTAIN):
+                text = leaf.write(value)
+                self.counts.flagged += shown == UNCERTAIN
+            if shown == GOOD and quality != Quality.GOOD:
+                shown, detail = UNCERTAIN, slot.detail or _SAID_BY_SOURCE
+        leaf.hold(text, shown, detail, timestamp_ms, now_ms)
+        leaf.publish(self._clock, out)
+
+    def _settle_stale(self, leaf: Leaf, value: Value, timestamp_ms: int, now_ms: int) -> None:
+        """Keep what is shown and its time, unless the source has something else to show."""
+        if leaf.check(value) in (_ACCEPTED, Verdict.OUT_OF_RANGE, Verdict.UNKNOWN_STATE):
+            text = leaf.write(value)
+            if text != leaf.text:
+                leaf.hold(text, UNCERTAIN, "", timestamp_ms, now_ms)
+        leaf.expire(now_ms)
+
+    def _refuse(self, leaf: Leaf, value: Value, now_ms: int, out: Output) -> None:
+        self.counts.quarantined += 1
+        message = self._quarantine.refuse(leaf, "type", value, now_ms)
+        if message is not None:
+            out.messages.append(message)
+
+    # Births and deaths
+
+    def _born(self, event: Born, now_ms: int, out: Output) -> None:
+        node = event.node
+        if not event.device_id:
+            self._say(self._lines.get(node, []), Presence.ONLINE, "", event.timestamp_ms, out)
+        key = DeviceKey(node.group_id, node.edge_node_id, event.device_id)
+        device = self._devices.get(key) or Device(key)
+        device.unbind()
+        device.is_online = device.was_born = True
+        if device.state is not None:
+            self._say([device.state], Presence.ONLINE, "", event.timestamp_ms, out)
+        updates: list[Update] = []
+        fed: set[str] = set()
+        for slot in event.slots:
+            leaf = self._bind(device, slot, fed, out)
+            if leaf is None:
+                self.counts.ignored += not _is_of_protocol(slot.name)
+                continue
+            if slot.quality != Quality.STALE:
+                leaf.timestamp_ms = -1  # a birth is how things are, whatever the clock says
+            updates.append((slot, slot.value, slot.quality, slot.timestamp_ms))
+        if device.leaves:
+            self._devices[key] = device
+        self._show(updates, now_ms, out)
+        for leaf in device.leaves.values():
+            if leaf.topic_text not in fed and leaf.expire(now_ms):
+                leaf.publish(self._clock, out)
+
+    def _bind(self, device: Device, slot: Slot, fed: set[str], out: Output) -> Leaf | None:
+        """Tie a slot of a birth to its leaf; a leaf is fed by one slot only."""
+        leaf = device.leaves.get(slot.name) or self._join(device, slot, out)
+        if leaf is None or leaf.topic_text in fed:
+            return None
+        fed.add(leaf.topic_text)
+        leaf.fed_as(slot.datatype)
+        slot.binding = leaf
+        device.bound.append(slot)
+        return leaf
+
+    def _join(self, device: Device, slot: Slot, out: Output) -> Leaf | None:
+        """Return a new leaf for a foreign metric that says where it belongs, and may be there."""
+        tag = self._border.find_tag(slot.datatype, slot.properties)
+        if tag is None or len(self._foreign) >= MAX_FOREIGN:
+            return None
+        if self._foreign.setdefault(tag.topic.text, device.key) != device.key:
+            return None
+        leaf = Leaf(tag, SparkplugId(*device.key), slot.name)
+        device.leaves[slot.name] = leaf
+        self._leaves[leaf.topic_text] = leaf
+        out.messages.append(_meta(leaf, device))
+        return leaf
+
+    def _died(self, event: Died, now_ms: int, out: Output) -> None:
+        node, since_ms = event.node, event.timestamp_ms
+        if event.device_id is not None:
+            key = DeviceKey(node.group_id, node.edge_node_id, event.device_id)
+            found = [self._devices[key]] if key in self._devices else []
+            presence, reason = Presence.OFFLINE, event.reason
+        else:
+            place = (node.group_id, node.edge_node_id)
+            found = [device for key, device in self._devices.items() if key[:2] == place]
+            presence, reason = Presence.STALE, _ITS_BRIDGE_IS_GONE
+            lines = self._lines.get(node, [])
+            self._say(lines, Presence.OFFLINE, event.reason, since_ms, out)
+        for device in found:
+            device.unbind()
+            if device.state is not None:
+                self._say([device.state], presence, reason, since_ms, out)
+            self._expire(device.leaves.values(), now_ms, out)
+
+    def _end_grace(self, now_ms: int, out: Output) -> None:
+        """Say what is missing after a start: nothing may look live that nobody has claimed."""
+        reason = "no birth since the namespace service started"
+        for device in self._devices.values():
+            if device.was_born:
+                continue
+            if device.state is not None:
+                self._say([device.state], Presence.STALE, reason, now_ms, out)
+            self._expire(device.leaves.values(), now_ms, out)
+        silent = [state for state in self._states() if state.presence is None]
+        self._say(silent, Presence.OFFLINE, reason, now_ms, out)
+
+    def _expire(self, leaves: Iterable[Leaf], now_ms: int, out: Output) -> None:
+        for leaf in leaves:
+            if leaf.expire(now_ms):
+                leaf.publish(self._clock, out)
+
+    def _say(
+        self, states: Iterable[State], presence: Presence, reason: str, since_ms: int, out: Output
+    ) -> None:
+        news = [state.become(presence, reason, since_ms) for state in states]
+        out.messages += [message for message in news if message is not None]
+
+    def _states(self) -> list[State]:
+        lines = [state for states in self._lines.values() for state in states]
+        return lines + [device.state for device in self._devices.values() if device.state]
+
+
+def _meta(leaf: Leaf, device: Device) -> Message:
+    return tag_meta(leaf.tag, leaf.sparkplug, leaf.metric, device.machine)
+
+
+def _is_of_protocol(metric: str) -> bool:
+    """Whether a metric belongs to Sparkplug itself and never to the tree."""
+    return metric == BD_SEQ or metric.startswith(("Node Control/", "Device Control/"))
