@@ -224,7 +224,7 @@ def _length_at(data: bytes, place: int) -> tuple[int, int]:
             if number > LARGEST_PACKET:
                 raise PeerProtocolError(
                     f"the broker sent a packet of {number} bytes; we take up to {LARGEST_PACKET}",
-                    hint="lower `message_size_limit` of the broker, or split that message",
+                    hint="lower `max_packet_size` of the broker, or split that message",
                 )
             return number, place + shift + 1
     if len(data) - place < _LENGTH_BYTES:

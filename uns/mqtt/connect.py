@@ -17,7 +17,7 @@ from uns.packet import MQTT_5, MQTT_311
 __all__ = ["CONNECT_S", "KEEPALIVE_S", "RefusedError", "connect"]
 
 CONNECT_S = 5.0
-"""TCP, TLS, CONNECT and CONNACK together."""
+"""TCP, TLS, CONNECT and CONNACK together, for both versions of MQTT."""
 KEEPALIVE_S = 5
 
 
@@ -26,7 +26,7 @@ class RefusedError(BrokerError):
 
 
 class _OtherVersionError(BrokerError):
-    """The broker does not speak this version of MQTT."""
+    """The broker does not speak this version of MQTT, or seems not to."""
 
 
 async def connect(
@@ -39,13 +39,12 @@ async def connect(
     on_connect_sent: Callable[[], None] | None = None,
     deadline_s: float = CONNECT_S,
     protocol: int | None = None,
-    filters: Filters | None = None,
 ) -> Session:
     """Open a session: MQTT 5, or 3.1.1 where that is refused, or just `protocol`.
 
     `will` is asked for each CONNECT, `on_connect_sent` is told when one has left. A session
     that is not `clean` keeps its subscriptions and unacknowledged messages at the broker.
-    `filters` are those of the session that this one goes on with. Raises BrokerError.
+    Raises BrokerError.
     """
     versions = (protocol,) if protocol else (MQTT_5, MQTT_311)
     for version in versions:
@@ -53,8 +52,7 @@ async def connect(
         try:
             return await _attempt(
                 broker, client_id, version, message, keepalive_s, clean=clean,
-                on_connect_sent=on_connect_sent, deadline_s=deadline_s,
-                filters=filters or Filters(),
+                on_connect_sent=on_connect_sent, deadline_s=deadline_s / len(versions),
             )  # fmt: skip
         except _OtherVersionError as error:
             refused = error
@@ -71,8 +69,8 @@ async def _attempt(
     clean: bool,
     on_connect_sent: Callable[[], None] | None,
     deadline_s: float,
-    filters: Filters,
 ) -> Session:
+    filters = Filters()
     wire = Wire(broker, version, keepalive_s, filters.accepts)
     packet = connect_packet(
         wire, client_id, username=broker.username, password=broker.password, will=will,
@@ -88,7 +86,6 @@ async def _attempt(
             await wire.greeted.wait()
         _judge(broker, wire)
         session = Session(broker, client_id, wire, filters)
-        filters.is_open = filters.is_open or session.session_present
         is_open = True
     except TimeoutError:
         raise _silence(broker, wire, deadline_s) from None
@@ -133,7 +130,8 @@ def _judge(broker: Broker, wire: Wire) -> None:
 
 def _silence(broker: Broker, wire: Wire, deadline_s: float) -> BrokerError:
     if wire.is_connected:
-        return BrokerError(
+        # amqtt loses itself in a CONNECT of MQTT 5 that has a will, and says nothing
+        return _OtherVersionError(
             f"{broker.address} takes connections but did not answer our CONNECT "
             f"within {deadline_s:g} s",
             hint="is this an MQTT broker? does the port want TLS (mqtts://)? or does it hang?",

@@ -11,7 +11,7 @@ from uns.errors import BrokerError
 from uns.message import Message
 from uns.mqtt.broker import Broker
 from uns.mqtt.connect import CONNECT_S, KEEPALIVE_S, RefusedError, connect
-from uns.mqtt.session import Filters, Session
+from uns.mqtt.session import Session
 
 __all__ = ["Backoff", "sessions"]
 
@@ -67,7 +67,7 @@ async def sessions(
     is dropped, so that its will is sent; wrap the loop in `contextlib.aclosing` to have that
     at once when the body raises.
     """
-    loop, backoff, filters = asyncio.get_running_loop(), Backoff(), Filters()
+    loop, backoff = asyncio.get_running_loop(), Backoff()
     state = _State(broker, client_id, on_state or _log_state)
     protocol: int | None = None
     while True:
@@ -76,7 +76,6 @@ async def sessions(
             session = await connect(
                 broker, client_id, will=will, keepalive_s=keepalive_s, clean=clean,
                 on_connect_sent=on_connect_sent, deadline_s=deadline_s, protocol=protocol,
-                filters=filters if not clean else None,
             )  # fmt: skip
         except BrokerError as error:
             state.down(error)

@@ -17,18 +17,17 @@ __all__ = ["Filters", "Session"]
 
 _WINDOW, _WIDEST_WINDOW = 100, 1_000
 _AT_ONCE = 1_000  # packets encoded before the socket is asked whether it keeps up
-_CLOSE_S = 1.0
+_CLOSE_S = 2.0
 _QOS = (0, 1)
 
 
 class Filters:
     """The topics a session asked for; some brokers send others too."""
 
-    __slots__ = ("_filters", "is_open")
+    __slots__ = ("_filters",)
 
     def __init__(self) -> None:
         self._filters: list[TopicFilter] = []
-        self.is_open = False  # a resumed session: its filters are from before our time
 
     def add(self, filters: Sequence[tuple[str, int]]) -> None:
         """Accept what these filters match; raises ProjectError where one is no filter."""
@@ -36,7 +35,7 @@ class Filters:
 
     def accepts(self, topic: str) -> bool:
         """Whether `topic` was asked for."""
-        return self.is_open or any(wanted.matches(topic) for wanted in self._filters)
+        return any(wanted.matches(topic) for wanted in self._filters)
 
 
 class Session:
@@ -151,7 +150,7 @@ class Session:
             wire.acknowledge(packet_ids)
 
     async def close(self) -> None:
-        """Say DISCONNECT, so that the broker sends no will; takes at most a second."""
+        """Say DISCONNECT, so that the broker sends no will; takes at most two seconds."""
         self._is_closed = True
         await self._wire.close(disconnect_packet(self._wire), _CLOSE_S)
 

@@ -76,7 +76,9 @@ class Wire(asyncio.Protocol):
         self.broker = broker
         self.lost: BrokerError | None = None
         self.connack: control.Connack | None = None
-        self.reader = PacketReader(version, accepts)
+        self.reader = PacketReader(version, self._is_ours)
+        self._accepts = accepts
+        self._is_resumed = True  # until CONNACK says otherwise; messages may stand right behind it
         self.greeted = asyncio.Event()
         self.arrived = asyncio.Event()
         self.writable = asyncio.Event()
@@ -268,7 +270,15 @@ class Wire(asyncio.Protocol):
             self.fail(reason.refusal(sentence, code) if code else BrokerError(sentence))
         # PINGRESP needs no more than that we heard something
 
+    def _is_ours(self, topic: str) -> bool:
+        """Whether we asked for `topic`; a resumed session asked for it before our time."""
+        return self._is_resumed or self._accepts(topic)
+
     def _greet(self, connack: control.Connack) -> None:
+        if not connack.session_present:
+            self._is_resumed = False
+            self.reader.forget_topics()
+            self.acknowledge(self.reader.take()[1])
         self._keepalive_s = connack.properties.get("server_keep_alive", self._keepalive_s)
         self.greeted.set()
         if self._keepalive_s:
@@ -301,10 +311,11 @@ class Wire(asyncio.Protocol):
         if self._reads < _READS_LOOKED_AT:
             return
         since, self._reads, self._paced = self._heard - self._paced, 0, self._heard
-        is_idle = self._is_paused or self.unacknowledged or self.grants or self._transport is None
-        if since < _READS_LOOKED_AT * _FAST_S and not is_idle:
-            self._transport.pause_reading()
-            self._loop.call_later(_NAP_S, self._wake)
+        is_busy = self._is_paused or self.unacknowledged or self.grants
+        if self._transport is None or is_busy or since >= _READS_LOOKED_AT * _FAST_S:
+            return
+        self._transport.pause_reading()
+        self._loop.call_later(_NAP_S, self._wake)
 
     def _wake(self) -> None:
         if not self._is_paused and not self.lost and self._transport is not None:
