@@ -15,11 +15,14 @@ import time
 from collections.abc import Sequence
 
 from asyncua import Client, ua
+from asyncua.common.utils import Buffer
 from asyncua.ua.ua_binary import struct_from_binary
-from asyncua.ua.uaerrors import UaStructParsingError
 
 from bridges.opcua.config import OpcUaConfig
+from bridges.opcua.publish import Published, decode
+from bridges.opcua.values import reading
 from uns.errors import DeviceError
+from uns.metric import Reading
 
 __all__ = ["Item", "Link"]
 
@@ -114,28 +117,26 @@ class Link:
                 self._halve(_WRITE, len(chunk))
         return statuses
 
-    async def notifications(self) -> list[ua.MonitoredItemNotification]:
+    async def collect(self) -> list[Reading]:
         """Wait for the server's next word; empty when it only says that it is alive.
 
         Raises DeviceError, OSError or an OPC UA error when the session is over.
         """
         if time.monotonic() > self._renew_at:
             await self._renew_channel()
+        request = ua.PublishRequest()
+        request.Parameters.SubscriptionAcknowledgements = self._unacknowledged
+        self._unacknowledged = []
         try:
-            response = await self._services.publish(self._unacknowledged)
+            answer = await self._services._send_request(request, timeout=0)  # noqa: SLF001
         except ua.uaerrors.BadTimeout:
-            self._unacknowledged = []
-            return []
-        except UaStructParsingError as error:
-            raise DeviceError("the server sent values that cannot be decoded") from error
-        message = response.Parameters.NotificationMessage
-        if not message.NotificationData:
-            self._unacknowledged = []
-            return []
-        self._unacknowledged = [
-            ua.SubscriptionAcknowledgement(self._subscription_id, message.SequenceNumber)
-        ]
-        return _items(message.NotificationData)
+            return []  # the server kept the request for too long to answer it: ask again
+        published = decode(answer.copy().read(len(answer))) or _decode_unusual(answer)
+        if published.readings:
+            self._unacknowledged = [
+                ua.SubscriptionAcknowledgement(self._subscription_id, published.sequence_number)
+            ]
+        return published.readings
 
     async def close(self) -> None:
         """Log out within a second; where the server does not answer, drop the socket."""
@@ -213,15 +214,23 @@ def _item_request(
     return request
 
 
-def _items(notifications: Sequence[object]) -> list[ua.MonitoredItemNotification]:
-    items: list[ua.MonitoredItemNotification] = []
-    for notification in notifications:
+def _decode_unusual(answer: Buffer) -> Published:
+    """What `publish.decode` leaves to asyncua: arrays, structures, the end of the subscription."""
+    try:
+        response = struct_from_binary(ua.PublishResponse, answer)
+    except Exception as error:  # whatever a decoder raises on bytes it was not made for
+        raise DeviceError("the server sent values that cannot be decoded") from error
+    response.ResponseHeader.ServiceResult.check()
+    message = response.Parameters.NotificationMessage
+    readings: list[Reading] = []
+    for notification in message.NotificationData or ():
         match notification:
             case ua.DataChangeNotification():
-                items += notification.MonitoredItems or ()
+                items = notification.MonitoredItems or ()
+                readings += [reading(item.ClientHandle, item.Value) for item in items]
             case ua.StatusChangeNotification():
                 raise DeviceError(f"the server ended the subscription: {notification.Status.name}")
-    return items
+    return Published(response.Parameters.SubscriptionId, message.SequenceNumber, readings)
 
 
 def _check_offer(endpoints: Sequence[ua.EndpointDescription], config: OpcUaConfig) -> None:

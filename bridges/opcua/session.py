@@ -11,7 +11,7 @@ from bridges.driver import BindResult, BoundTag
 from bridges.opcua.address import NodeAddress
 from bridges.opcua.config import OpcUaConfig
 from bridges.opcua.link import Item, Link
-from bridges.opcua.values import in_type, problem, reading, variant_type
+from bridges.opcua.values import in_type, problem, variant_type
 from uns.errors import DeviceError
 from uns.metric import Reading, Value
 
@@ -47,8 +47,7 @@ class Session:
     async def collect(self) -> list[Reading]:
         """Wait for the next notification; no readings when the server is merely alive."""
         with _sentences(self._config):
-            items = await self._link.notifications()
-        return [reading(item.ClientHandle, item.Value) for item in items]
+            return await self._link.collect()
 
     async def bind(self, tags: Sequence[BoundTag]) -> list[BindResult]:
         """Have each tag monitored under its own handle."""

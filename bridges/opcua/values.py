@@ -3,30 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from asyncua import ua
 
+from bridges.opcua.quality import quality
 from uns.errors import DeviceError
 from uns.metric import Quality, Reading, Value
 
 __all__ = ["in_type", "problem", "reading", "variant_type"]
 
 _PLAIN = frozenset({bool, int, float, str, bytes})
-_GOOD, _UNCERTAIN, _BAD, _STALE = map(
-    int, (Quality.GOOD, Quality.UNCERTAIN, Quality.BAD, Quality.STALE)
-)
-_SEVERITY = 0xC0000000  # OPC UA part 4 §7.39: the two top bits of a status code
-_SUBCODE = 0xFFFF0000  # without the bits that only say "overflow", "limit" or "semantics changed"
-_UNCERTAIN_SEVERITY = 0x40000000
-_LAST_USABLE = frozenset(
-    {
-        ua.StatusCodes.UncertainNoCommunicationLastUsableValue,
-        ua.StatusCodes.UncertainLastUsableValue,
-    }
-)
+_GOOD, _BAD = int(Quality.GOOD), int(Quality.BAD)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
 
 
 def reading(handle: int, held: ua.DataValue) -> Reading:
@@ -36,41 +28,32 @@ def reading(handle: int, held: ua.DataValue) -> Reading:
     ignore it.
     """
     when = held.SourceTimestamp or held.ServerTimestamp
-    timestamp_ms = 0 if when is None else round(when.timestamp() * 1000)
+    timestamp_ms = 0 if when is None else max(0, _milliseconds(when))
     status = held.StatusCode
-    quality = _GOOD if status is None or not status.value else _quality(status.value)
-    if quality == _BAD:
+    meaning = _GOOD if status is None else quality(status.value)
+    if meaning == _BAD:
         return handle, None, _BAD, timestamp_ms
     value = held.Value.Value
-    if type(value) in _PLAIN:
-        return handle, value, quality, timestamp_ms
-    return _converted(handle, value, quality, timestamp_ms)
+    if value is None or type(value) in _PLAIN:
+        return handle, value, meaning, timestamp_ms
+    return _converted(handle, value, meaning, timestamp_ms)
 
 
-def _quality(code: int) -> int:
-    severity = code & _SEVERITY
-    if not severity:
-        return _GOOD
-    if severity != _UNCERTAIN_SEVERITY:
-        return _BAD
-    return _STALE if code & _SUBCODE in _LAST_USABLE else _UNCERTAIN
-
-
-def _converted(handle: int, value: object, quality: int, timestamp_ms: int) -> Reading:
+def _converted(handle: int, value: object, meaning: int, timestamp_ms: int) -> Reading:
     """A reading of a value that Python's plain types do not cover; BAD where nothing fits."""
     match value:
         case datetime():
-            return handle, _milliseconds(value), quality, timestamp_ms
+            return handle, _milliseconds(value), meaning, timestamp_ms
         case ua.LocalizedText():
-            return handle, value.Text, quality, timestamp_ms
+            return handle, value.Text, meaning, timestamp_ms
         case UUID():
-            return handle, str(value), quality, timestamp_ms
+            return handle, str(value), meaning, timestamp_ms
     return handle, None, _BAD, timestamp_ms
 
 
 def _milliseconds(moment: datetime) -> int:
     aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return round(aware.timestamp() * 1000)
+    return (aware - _EPOCH) // _MILLISECOND
 
 
 def problem(status: ua.StatusCode) -> str:
