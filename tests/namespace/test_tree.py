@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from uns.equipment import Machine, SparkplugId, Tag
 from uns.metric import DataType, Quality
-from uns.namespace import Namespace
+from uns.namespace import Namespace, Output
 from uns.sparkplug.events import Born, Died, Problem
 from uns.sparkplug.names import NodeId
 from uns.sparkplug.slot import Slot
@@ -151,7 +151,7 @@ def test_a_state_keeps_since_when(born) -> None:
 
 def test_definitions_are_published_at_the_start(plant) -> None:
     """Anybody can read what a topic means from the tree itself."""
-    out = plant.take(plant.namespace.started(plant.now))
+    out = plant.take(Output([], list(plant.namespace.definitions())))
     assert {(1, True)} == {(m.qos, m.retain) for m in out.messages}
     meta = plant.at("bowl_pressure/_meta")
     assert [meta[k] for k in ("type", "unit", "range", "machine_type")] == [
@@ -221,11 +221,20 @@ def test_ghosts_are_counted_and_left_alone(plant) -> None:
 
 def test_everything_is_what_a_new_broker_needs(born) -> None:
     """Definitions, states and values: what a subscriber held before, it holds again."""
-    born.take(born.namespace.started(born.now))
+    born.take(Output([], list(born.namespace.definitions())))
     before = dict(born.shown)
     born.shown.clear()
-    born.take(born.namespace.everything(born.now))
+    born.take(born.namespace.everything())
     assert before == born.shown
+
+
+def test_a_service_that_leaves_takes_good_with_it(born) -> None:
+    """What nobody keeps true any more does not stay Good; what is unknown stays unsaid."""
+    born.take(born.namespace.stopping(born.now))
+    assert {"Stale"} == {seen["detail"] for seen in born.shown.values() if "value" in seen}
+    assert "stale" == born.at("_state")["state"]
+    silent = Namespace("acme", [born.machine])
+    assert [] == silent.stopping(born.now).values
 
 
 def test_wrong_types_are_set_aside_with_the_reason(born) -> None:
@@ -359,7 +368,7 @@ _STEPS = st.lists(
 def test_nothing_is_good_between_a_death_and_the_next_birth(plant_class, steps) -> None:
     """Whatever happens in whatever order: a dead device shows no Good value."""
     plant = plant_class()
-    plant.take(plant.namespace.started(plant.now))
+    plant.namespace.started(plant.now)
     alive = False
     for step in steps:
         match step:

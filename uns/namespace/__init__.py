@@ -1,6 +1,8 @@
 """The tree of last known values: told what happened, it returns what to publish."""
 
 from uns.namespace.leaf import Output
-from uns.namespace.tree import Counts, Namespace
+from uns.namespace.payload import Vqt, read_vqt
+from uns.namespace.state import Presence, State
+from uns.namespace.tree import Counts, Fact, Namespace
 
-__all__ = ["Counts", "Namespace", "Output"]
+__all__ = ["Counts", "Fact", "Namespace", "Output", "Presence", "State", "Vqt", "read_vqt"]

@@ -13,7 +13,7 @@ After a start the broker may still show values of a former life as Good. They ar
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -22,7 +22,7 @@ from uns.message import Message
 from uns.metric import Quality, Value
 from uns.namespace.device import Device, DeviceKey
 from uns.namespace.foreign import Border
-from uns.namespace.leaf import BAD, GOOD, NULL, UNCERTAIN, Leaf, Output
+from uns.namespace.leaf import BAD, GOOD, NULL, STALE, UNCERTAIN, Leaf, Output
 from uns.namespace.meta import machine_meta, tag_meta
 from uns.namespace.payload import BEFORE_VALUE, GOOD_BEFORE_TIMESTAMP, MILLISECONDS, Clock, read_vqt
 from uns.namespace.quarantine import Quarantine
@@ -33,9 +33,9 @@ from uns.sparkplug.events import Born, Changed, Died, Problem
 from uns.sparkplug.names import BD_SEQ, NodeId
 from uns.sparkplug.slot import Slot
 
-__all__ = ["Counts", "Event", "Namespace", "Update"]
+__all__ = ["Counts", "Fact", "Namespace", "Update"]
 
-Event: TypeAlias = Born | Changed | Died | Problem
+Fact: TypeAlias = Born | Changed | Died | Problem
 Update: TypeAlias = tuple[Slot, Any, int, int]
 
 GRACE_MS = 5_000  # how long after a start a birth may take before old values are called stale
@@ -44,6 +44,7 @@ MAX_FOREIGN = 100_000  # leaves that foreign devices may have: a bound on memory
 
 _ACCEPTED = Verdict.ACCEPTED
 _SAID_BY_SOURCE = "Source"  # why a value is not Good, where the source gave no word for it
+_WE_STOPPED = "the namespace service was stopped"
 _ITS_BRIDGE_IS_GONE = "its edge node is offline"
 
 
@@ -74,6 +75,7 @@ class Namespace:
         self._foreign: dict[str, DeviceKey] = {}  # topic → the device that may feed it
         self._devices: dict[DeviceKey, Device] = {}
         self._lines: dict[NodeId, list[State]] = {}
+        self._nodes_online: set[NodeId] = set()
         self._grace_ends_ms: int | None = None
         for machine in machines:
             self._add(machine)
@@ -93,10 +95,9 @@ class Namespace:
 
     # What happens
 
-    def started(self, now_ms: int) -> Output:
-        """The service has started: definitions go out, values wait for births."""
+    def started(self, now_ms: int) -> None:
+        """The service has started: what no birth has claimed within the grace will be stale."""
         self._grace_ends_ms = now_ms + GRACE_MS
-        return Output([], self.definitions())
 
     def remembered(self, topic: str, payload: bytes, now_ms: int) -> None:
         """A retained message of a former life was found on the broker."""
@@ -114,11 +115,11 @@ class Namespace:
             return
         leaf.hold(text, seen.quality, seen.detail, seen.timestamp_ms, now_ms)
 
-    def apply(self, event: Event, now_ms: int) -> Output:
+    def apply(self, event: Fact, now_ms: int) -> Output:
         """Return what follows from one event of the host application."""
         return self.apply_all((event,), now_ms)
 
-    def apply_all(self, events: Iterable[Event], now_ms: int) -> Output:
+    def apply_all(self, events: Iterable[Fact], now_ms: int) -> Output:
         """Return what follows from several events, in their order."""
         out = Output.empty()
         for event in events:
@@ -141,26 +142,53 @@ class Namespace:
             self._end_grace(now_ms, out)
         return out
 
-    def everything(self, now_ms: int) -> Output:
-        """Return all that is retained: the broker has lost its memory, or a part of it."""
-        del now_ms
-        out = Output([], self.definitions())
-        out.messages += [state.message() for state in self._states() if state.presence]
+    def stopping(self, now_ms: int) -> Output:
+        """The service is about to leave: nothing that it showed may look live without it."""
+        out = Output.empty()
+        for device in self._devices.values():
+            device.unbind()
+            known = [leaf for leaf in device.leaves.values() if leaf.quality]
+            self._expire(known, now_ms, out)
+        self._say(self._states(), Presence.STALE, _WE_STOPPED, now_ms, out)
+        return out
+
+    def everything(self) -> Output:
+        """Return all that is retained: what a broker that has lost its memory needs."""
+        out = self.current()
+        out.messages[:0] = self.definitions()
+        return out
+
+    def current(self) -> Output:
+        """Return every state and value as it is shown now."""
+        out = Output([], [state.message() for state in self._states() if state.presence])
         for leaf in self._leaves.values():
             if leaf.quality:
                 leaf.publish(self._clock, out)
         return out
 
-    def definitions(self) -> list[Message]:
-        """Return the `_meta` of every machine and tag."""
-        found = []
-        for device in self._devices.values():
+    def definitions(self) -> Iterator[Message]:
+        """Yield the `_meta` of every machine and tag; devices may join meanwhile."""
+        for device in list(self._devices.values()):
             if device.machine is not None:
-                found.append(machine_meta(device.machine))
-            found += [_meta(leaf, device) for leaf in device.leaves.values()]
-        return found
+                yield machine_meta(device.machine)
+            for leaf in list(device.leaves.values()):
+                yield _meta(leaf, device)
 
     # Readers ask
+
+    def find(self, topic: str) -> Leaf | None:
+        """Return what is known of a topic, if it is one of ours."""
+        return self._leaves.get(topic)
+
+    @property
+    def nodes_online(self) -> int:
+        """How many edge nodes are there, the project's and others."""
+        return len(self._nodes_online)
+
+    @property
+    def topics_stale(self) -> int:
+        """How many topics show an old value."""
+        return sum(leaf.detail == STALE for leaf in self._leaves.values())
 
     @property
     def topics_live(self) -> int:
@@ -268,6 +296,7 @@ class Namespace:
     def _born(self, event: Born, now_ms: int, out: Output) -> None:
         node = event.node
         if not event.device_id:
+            self._nodes_online.add(node)
             self._say(self._lines.get(node, []), Presence.ONLINE, "", event.timestamp_ms, out)
         key = DeviceKey(node.group_id, node.edge_node_id, event.device_id)
         device = self._devices.get(key) or Device(key)
@@ -327,6 +356,7 @@ class Namespace:
             found = [device for key, device in self._devices.items() if key[:2] == place]
             presence, reason = Presence.STALE, _ITS_BRIDGE_IS_GONE
             lines = self._lines.get(node, [])
+            self._nodes_online.discard(node)
             self._say(lines, Presence.OFFLINE, event.reason, since_ms, out)
         for device in found:
             device.unbind()
