@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from uns.sim.line import SimulatedLine
 from uns.sim.machine import SimulatedMachine
 from uns.sim.order import OrderBook
-from uns.sim.packml import NEXT, State
+from uns.sim.packml import CHANGEOVER, NEXT, State
 from uns.sim.truth import restore, truth_of
 
 _RATE_PER_H = 60_000.0
@@ -43,32 +43,44 @@ def _snapshot(line: SimulatedLine) -> list[tuple[State, int, int, str, int, int]
     ]
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(st.integers(0, 10_000), st.sampled_from([1.0, 5.0, 60.0]), st.integers(1, 4))
-def test_counters_never_go_back_and_change_only_in_execute(seed, speed, machines):
-    """Good and bad only grow, and only across a step that began in EXECUTE."""
+def test_counters_never_go_back_and_rest_during_an_order_change(seed, speed, machines):
+    """Good and bad only grow, and never in a state of an order change."""
     line = _line(seed, machines)
     line.power_up(0)
     before = _snapshot(line)
-    for _ in _run(line, 900, speed):
+    for _ in _run(line, 400 if speed < 60 else 80, speed):
         after = _snapshot(line)
         for old, new in zip(before, after, strict=True):
             assert old[1] <= new[1]
             assert old[2] <= new[2]
             if old[1:3] != new[1:3]:
-                assert old[0] is State.EXECUTE
+                assert old[0] not in CHANGEOVER or old[0] is State.STARTING
         before = after
 
 
-@settings(max_examples=15, deadline=None)
-@given(st.integers(0, 10_000), st.sampled_from([1.0, 20.0]))
+def test_a_machine_counts_only_in_execute():
+    """At normal speed every piece is counted across a step that began in EXECUTE."""
+    line = _line()
+    line.power_up(0)
+    before = _snapshot(line)
+    for _ in _run(line, _HOUR):
+        after = _snapshot(line)
+        for old, new in zip(before, after, strict=True):
+            assert old[1:3] == new[1:3] or old[0] is State.EXECUTE
+        before = after
+
+
+@settings(max_examples=8, deadline=None)
+@given(st.integers(0, 10_000), st.sampled_from([4.0, 20.0]))
 def test_an_order_begins_at_rest_with_its_counters_latched(seed, speed):
     """A new id comes with what the counters read, at least 3 s after and 5 s before counting."""
     line = _line(seed)
     line.power_up(0)
     before, counted_at, changed_at = _snapshot(line), 0, -100
     changes = 0
-    for second in _run(line, 2000, speed):
+    for second in _run(line, 400, speed):
         after = _snapshot(line)
         if [each[3] for each in before] != [each[3] for each in after]:
             changes += 1
@@ -80,7 +92,7 @@ def test_an_order_begins_at_rest_with_its_counters_latched(seed, speed):
             counted_at = second
             assert second - changed_at >= 5
         before = after
-    assert changes > 1
+    assert changes > 0
 
 
 def test_closing_totals_are_differences_of_latched_starts():
@@ -91,10 +103,11 @@ def test_closing_totals_are_differences_of_latched_starts():
         pass
     for machine in line.machines.values():
         assert len(machine.orders) > 5
+        assert not machine.orders[-1].ended
         for order, following in pairwise(machine.orders):
             assert order.good == following.start_good - order.start_good
             assert order.bad == following.start_bad - order.start_bad
-            assert order.ended
+            assert order.started < order.finished < order.ended == following.started
         assert machine.good == machine.orders[-1].start_good + machine.orders[-1].good
         assert machine.bad == machine.orders[-1].start_bad + machine.orders[-1].bad
 
@@ -117,7 +130,7 @@ def test_some_scrap_and_some_stops():
     line = _line()
     line.power_up(0)
     seen = set()
-    for _ in _run(line, 12 * _HOUR):
+    for _ in _run(line, 8 * _HOUR):
         seen |= {machine.state for machine in line.machines.values()}
     assert set(State) - {State.STOPPING} == seen
     for machine in line.machines.values():

@@ -190,7 +190,7 @@ def endpoints_of(project: Project) -> list[Endpoint]:
 
 def _check_local(connection: Connection) -> None:
     host, port = connection.config.endpoint()
-    if host not in _LOOPBACK:
+    if host != "127.0.0.1":
         raise DeviceError(
             f"a simulated plant listens on this machine only, and {connection.key} is at {host}:{port}",
             hint="move the project's connections to free ports of this machine first",
@@ -222,7 +222,6 @@ def _users(connection: Connection) -> Mapping[str, str] | None:
     return {login.user: login.password.get_secret_value()} if login else None
 
 
-_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _AHEAD_MS = 1_500  # a PLC's clock is never quite right; within the 2 s that pass as the same time
 _HELD = {
     "int16": DataType.INT16,

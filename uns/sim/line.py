@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
@@ -11,6 +12,7 @@ from uns.sim.order import Order, OrderBook
 __all__ = ["SimulatedLine", "stamp"]
 
 _BUFFER_S = 45.0  # of work between two machines: a bottle down is absorbed, a jam is not
+_MOST_SLICES = 100  # of a step that spans more than a second of the simulation
 _LONGEST_STEP_S = 2.0  # a simulator that was held up does not make up for it in a burst
 
 
@@ -48,8 +50,10 @@ class SimulatedLine:
         self._last_ms = now_ms
         now = stamp(now_ms)
         row = list(self.machines.values())
-        for index, machine in enumerate(row):
-            machine.step(real_s, real_s * speed, _feed(row, index), now)
+        slices = min(max(1, math.ceil(real_s * speed)), _MOST_SLICES)
+        for _ in range(slices):
+            for index, machine in enumerate(row):
+                machine.step(real_s / slices, real_s * speed / slices, _feed(row, index), now)
         if not self._is_over and all(machine.is_complete for machine in row):
             self._begin_next(now_ms)
 
@@ -75,7 +79,7 @@ def _feed(row: list[SimulatedMachine], index: int) -> Feed:
         room = max(0, round(machine.nominal_per_h * _BUFFER_S / 3600) - _between(machine, behind))
     if before is None:
         return Feed(room=room)
-    return Feed(supply=_between(before, machine), room=room, is_last=before.has_ended)
+    return Feed(supply=_between(before, machine), room=room, is_last=before.has_finished)
 
 
 def _between(first: SimulatedMachine, second: SimulatedMachine) -> int:

@@ -88,18 +88,20 @@ class SimulatedMachine:
         return self.state is State.COMPLETE and self._left_s <= 0
 
     @property
-    def has_ended(self) -> bool:
+    def has_finished(self) -> bool:
         """Whether no more piece of its order will be counted."""
-        return bool(self.orders and self.orders[-1].ended)
+        return bool(self.orders and self.orders[-1].finished)
 
     def power_up(self) -> None:
         """Start as a PLC does after a power cut: its memory is kept, its machine stands."""
-        self._enter(State.COMPLETE if self.has_ended else State.STOPPED)
+        self._enter(State.COMPLETE if self.has_finished else State.STOPPED)
 
     def begin(self, order: Order, now: str) -> None:
         """Take the next order; the one before is closed with what the counters read now."""
         if self.orders and self.state is not State.COMPLETE:
             raise ValueError(f"{order.id} may not begin in {self.state.name}")
+        if self.orders:
+            self.orders[-1].ended = now
         self.orders.append(
             OrderRecord(
                 order.id, order.product.name, order.quantity, self.good, self.bad, 0, 0, now
@@ -132,7 +134,7 @@ class SimulatedMachine:
         made = self._produce(sim_s, feed)
         left = None if feed.supply is None else feed.supply - made
         if self._is_filled() if left is None else feed.is_last and left == 0:
-            self.orders[-1].ended = now
+            self.orders[-1].finished = now
             self._enter(State.COMPLETING)
             return
         if left == 0 or (feed.room is not None and feed.room <= made):

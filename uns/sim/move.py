@@ -11,7 +11,12 @@ from urllib.parse import urlsplit
 from uns.equipment import Connection
 from uns.project.project import Project
 
-__all__ = ["moved"]
+__all__ = ["is_here", "moved"]
+
+
+def is_here(project: Project) -> bool:
+    """Whether every connection of a project is to 127.0.0.1 already."""
+    return all(link.config.endpoint()[0] == _HERE for link in project.connections.values())
 
 
 def moved(project: Project) -> Project:

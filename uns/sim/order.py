@@ -40,7 +40,8 @@ class Order:
 class OrderRecord:
     """An order at one machine: what the counters read when it began, and what it has made.
 
-    Times are RFC 3339 UTC texts. `ended` is when its last piece was counted, empty before.
+    Times are RFC 3339 UTC texts, empty while they are to come: `finished` is when its last
+    piece was counted, `ended` when the next order began.
     """
 
     id: str
@@ -51,6 +52,7 @@ class OrderRecord:
     good: int
     bad: int
     started: str
+    finished: str = ""
     ended: str = ""
 
 

@@ -22,7 +22,7 @@ from uns.sim.dirt import dirt_of
 from uns.sim.endpoint import Showing, endpoints_of
 from uns.sim.layout import lines_of
 from uns.sim.signal import Scene, Signal, signal_for
-from uns.sim.truth import read_truth, restore, truth_of, write_truth
+from uns.sim.truth import recall, truth_of, write_truth
 
 __all__ = ["SimulatedPlant"]
 
@@ -120,9 +120,8 @@ class SimulatedPlant:
             await self._serve(_COUNTED)
 
     def _remember(self) -> None:
-        kept = read_truth(self._truth_path) if self._truth_path else None
-        if kept is not None:
-            restore(self._lines, self._totals, kept)
+        if self._truth_path is not None:
+            recall(self._truth_path, self._lines, self._totals)
         for line in self._lines.values():
             line.power_up(self._last_ms)
 

@@ -153,10 +153,10 @@ def _boolean(tag: Tag, scene: Scene, rng: random.Random) -> Signal | None:
         return None
     if machine is not None and _says(tag, "run", "active", "producing"):
         return lambda _now: machine.state is State.EXECUTE
+    if machine is not None and _says(tag, "open", "fault", "alarm", "trip", "error"):
+        return lambda _now: machine.state in _OPEN
     if machine is not None and _says(tag, "guard", "door", "closed", "safe"):
         return lambda _now: machine.state not in _OPEN
-    if machine is not None and _says(tag, "fault", "alarm", "trip", "error"):
-        return lambda _now: machine.state in _OPEN
     return _constant(rng.random() < _MOSTLY_ON)
 
 

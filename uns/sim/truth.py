@@ -12,14 +12,14 @@ import logging
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from uns.errors import StorageError
 from uns.sim.line import SimulatedLine, stamp
 from uns.sim.machine import SimulatedMachine
 from uns.sim.order import OrderRecord
 
-__all__ = ["read_truth", "restore", "truth_of", "write_truth"]
+__all__ = ["recall", "restore", "truth_of", "write_truth"]
 
 log = logging.getLogger("uns.sim")
 
@@ -56,43 +56,61 @@ def _machine(machine: SimulatedMachine) -> dict[str, Any]:
     }
 
 
-def restore(
-    lines: Mapping[str, SimulatedLine], totals: dict[str, float], truth: Mapping[str, Any]
-) -> None:
-    """Set counters and orders to what `truth` says; machines that it does not know stay new."""
-    totals.update(truth["totals"])
-    for topic, line in lines.items():
-        kept = truth["lines"].get(topic)
-        if kept is None or set(kept["machines"]) != set(line.machines):
-            continue
-        line.number = kept["number"]
-        for name, machine in line.machines.items():
-            memory = kept["machines"][name]
-            machine.good, machine.bad = memory["good"], memory["bad"]
-            machine.orders = [OrderRecord(**record) for record in memory["orders"].values()]
+def recall(path: Path, lines: Mapping[str, SimulatedLine], totals: dict[str, float]) -> None:
+    """Set counters and orders to what the file at `path` says, if there is one.
 
-
-def read_truth(path: Path) -> dict[str, Any] | None:
-    """The truth as it was written last; None where there is none.
-
-    A broken file is set aside, and the plant begins anew.
+    A file that is broken or not ours is set aside, and the plant begins anew.
     """
     try:
-        truth: dict[str, Any] = json.loads(path.read_bytes())
+        text = path.read_bytes()
     except FileNotFoundError:
-        return None
+        return
     except OSError as error:
         raise StorageError(
             f"cannot read the plant's truth from {path}: {error.strerror}"
         ) from error
-    except ValueError as error:
+    try:
+        restore(lines, totals, json.loads(text))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         aside = path.with_name(path.name + ".broken")
         path.replace(aside)
         log.warning(
-            "%s is broken (%s); it is now %s, and the plant begins anew", path, error, aside
+            "%s is broken (%r): it is %s now, and the plant begins anew", path, error, aside
         )
-        return None
-    return truth
+
+
+def restore(
+    lines: Mapping[str, SimulatedLine], totals: dict[str, float], truth: Mapping[str, Any]
+) -> None:
+    """Set counters and orders to what `truth` says; lines whose machines changed stay new.
+
+    Raises KeyError, TypeError or AttributeError for a mapping of another shape, and has then
+    changed nothing.
+    """
+    kept = {name: _remembered(line) for name, line in truth["lines"].items()}
+    metered = {name: float(total) for name, total in truth["totals"].items()}
+    totals.update(metered)
+    for topic, line in lines.items():
+        if topic not in kept or set(kept[topic][1]) != set(line.machines):
+            continue
+        line.number, memories = kept[topic]
+        for name, machine in line.machines.items():
+            machine.good, machine.bad, machine.orders = memories[name]
+
+
+_Memory: TypeAlias = tuple[int, int, list[OrderRecord]]  # good, bad, orders
+
+
+def _remembered(line: Mapping[str, Any]) -> tuple[int, dict[str, _Memory]]:
+    memories = {
+        name: (
+            int(memory["good"]),
+            int(memory["bad"]),
+            [OrderRecord(**record) for record in memory["orders"].values()],
+        )
+        for name, memory in line["machines"].items()
+    }
+    return int(line["number"]), memories
 
 
 def write_truth(path: Path, truth: Mapping[str, Any]) -> None:

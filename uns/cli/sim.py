@@ -1,0 +1,85 @@
+"""`uns sim`: the simulated plant alone, for whoever wants to connect something else to it."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from uns.project.project import Project
+    from uns.sim.plant import SimulatedPlant
+
+__all__ = ["sim"]
+
+
+@click.command(short_help="Serve a simulated plant for a project.")
+@click.argument("project", required=False, type=click.Path(path_type=Path))
+@click.option("--seed", default=1, show_default=True, help="Another number is another plant.")
+@click.option(
+    "--speed",
+    default=1.0,
+    show_default=True,
+    type=click.FloatRange(0.1, 1000),
+    help="How many times as fast the machines work.",
+)
+@click.option(
+    "--truth",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write what was really made to this file; a plant that finds it goes on from there.",
+)
+@click.option(
+    "--duration", type=click.FloatRange(min=0), metavar="SECONDS", help="End after this long."
+)
+@click.option("-v", "--verbose", count=True, help="Say more; twice for everything.")
+def sim(
+    *,
+    project: Path | None,
+    seed: int,
+    speed: float,
+    truth: Path | None,
+    duration: float | None,
+    verbose: int,
+) -> None:
+    """Serve every machine of PROJECT over its own protocol, with machines that behave.
+
+    Without PROJECT it is the demo plant. Devices of the project that are not at 127.0.0.1
+    are served on free ports here. Runs until Ctrl-C.
+    """
+    from uns.cli.project import loaded
+    from uns.cli.talk import run_until_interrupt, talk
+    from uns.sim.aurora import demo_project_folder
+    from uns.sim.move import is_here, moved
+    from uns.sim.plant import SimulatedPlant
+
+    talk(verbose)
+    found = loaded(project or demo_project_folder())
+    served = found if is_here(found) else moved(found)
+    plant = SimulatedPlant(served, seed=seed, speed=speed, truth_path=truth)
+    run_until_interrupt(_serve(plant, served, duration))
+
+
+async def _serve(plant: SimulatedPlant, project: Project, duration: float | None) -> None:
+    async with plant:
+        _introduce(plant, project)
+        try:
+            await asyncio.wait_for(plant.wait(), duration)
+        except TimeoutError:
+            return
+
+
+def _introduce(plant: SimulatedPlant, project: Project) -> None:
+    """Say on stderr what is simulated, and on stdout where each connection is served."""
+    click.echo(
+        f"{project.enterprise}: {len(project.machines)} machines, {plant.tag_count} tags from "
+        f"{len(plant.endpoints)} simulated devices; Ctrl-C to leave",
+        err=True,
+    )
+    width = max((len(key) for key in project.connections), default=0)
+    for key, connection in project.connections.items():
+        host, port = connection.config.endpoint()
+        served = [point for point in plant.endpoints if (point.host, point.port) == (host, port)]
+        where = f"{host}:{port}  {len(served[0].tags)} tags" if served else "not simulated"
+        click.echo(f"{key:<{width}}  {where}")
