@@ -27,7 +27,7 @@ quick: $(VENV)/.dev   ## Run the tests of the core, without servers or brokers (
 	@$(BIN)/python -m pytest -q -x -m "not slow" $(ARGS)
 
 bench: $(VENV)/.dev   ## Measure: codec, Modbus, OPC UA, Sparkplug to topics beside a raw-socket peer
-	@$(BIN)/python -m tests.bench $(ARGS)
+	@PYTHONPATH=. $(BIN)/python tests/bench $(ARGS)
 
 faults: $(VENV)/.dev  ## Kill and hang broker, bridge and plant; print lost, doubled and stale
 	@$(BIN)/python -m pytest -q -s tests/faults $(ARGS)

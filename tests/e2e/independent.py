@@ -34,7 +34,7 @@ _TOKEN = re.compile(r"\"[^\"]*\"|[\w.]+|[{}=;,]")
 
 
 def _tokens(text: str) -> list[str]:
-    return _TOKEN.findall(re.sub(r"//[^\n]*|/\*.*?\*/", "", text, flags=re.S))
+    return _TOKEN.findall(re.sub(r"//[^\n]*|/\*.*?\*/", "", text, flags=re.DOTALL))
 
 
 class _Reader:
@@ -107,9 +107,7 @@ def payload_class() -> Any:
         _resolve(message, names, f".{file.package}.{message.name}")
     pool = descriptor_pool.DescriptorPool()
     pool.Add(file)
-    return message_factory.GetMessageClass(
-        pool.FindMessageTypeByName(f"{file.package}.Payload")
-    )
+    return message_factory.GetMessageClass(pool.FindMessageTypeByName(f"{file.package}.Payload"))
 
 
 def _resolve(message: Any, names: dict[str, str], own: str) -> None:

@@ -39,6 +39,7 @@ __all__ = ["demo"]
 @click.option("--json", "as_json", is_flag=True, help="Print a summary as JSON at the end.")
 @click.option("-v", "--verbose", count=True, help="Say more; twice for everything.")
 def demo(
+    *,
     duration: float | None,
     port: int | None,
     broker: str,
@@ -48,12 +49,12 @@ def demo(
     as_json: bool,
     verbose: int,
 ) -> int:
-    """Run Aurora Drinks: two sites, real OPC UA and Modbus servers, a broker, the namespace and
-    a route that confirms production to an ERP stand-in.
+    """Run Aurora Drinks, a plant of two sites, and everything above it.
 
-    At the end the machines stop, the last confirmations leave, and what the ERP knows is
+    Real OPC UA and Modbus servers, a broker, the namespace, and a route that confirms
+    production to a stand-in for an ERP. At the end the machines stop, the last confirmations leave, and what the ERP knows is
     compared with what the plant really made; exit 1 where they differ.
-    """  # noqa: D205, D400 - click prints this paragraph whole
+    """
     import tempfile
 
     from uns.cli.talk import run_until_interrupt, talk

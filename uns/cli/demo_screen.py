@@ -54,16 +54,12 @@ def _lines(running: Demo) -> Table:
 def _orders(running: Demo) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
     for heading in ("confirmed to the ERP", "state", "good", "bad", "messages"):
-        table.add_column(heading, justify="left" if heading in ("state",) else "right")
-    orders = list(running.erp.orders().items())[-_SHOWN_ORDERS:]
-    for order_id, order in orders:
-        table.add_row(
-            order_id,
-            order["state"],
-            str(order["good"]),
-            str(order["bad"]),
-            str(order["messages"]),
-        )
+        table.add_column(heading, justify="left" if heading == "state" else "right")
+    for order_id, machines in list(running.erp.orders.items())[-_SHOWN_ORDERS:]:
+        for told in machines.values():
+            table.add_row(
+                order_id, told.state, str(told.good), str(told.bad), str(told.confirmations)
+            )
     return table
 
 

@@ -35,6 +35,7 @@ __all__ = ["run"]
 )
 @click.option("-v", "--verbose", count=True, help="Say more; twice for everything.")
 def run(
+    *,
     project: Path,
     broker: str,
     only: tuple[str, ...],

@@ -7,7 +7,7 @@ import contextlib
 import logging
 import socket
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Container, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,7 @@ from uns.mqtt import Broker
 from uns.project.project import Project
 from uns.service.broker import EmbeddedBroker, MosquittoBroker
 from uns.service.runtime import Runtime
-from uns.sim.erp import ErpStandIn
+from uns.sim.erp import ErpStandIn, OrderTotals
 from uns.sim.move import moved
 from uns.sim.plant import SimulatedPlant
 
@@ -80,6 +80,8 @@ class Demo:
         self.runtime = runtime
         self.url = url
         self.notes: list[str] = []
+        classes = {route.for_each.class_ for route in project.routes}
+        self._confirmed = {m.topic.text for m in project.machines if classes & set(m.lineage)}
         self._began = time.monotonic()
         self._seconds_to_many: float | None = None
         self._task: asyncio.Task[None] | None = None
@@ -114,10 +116,14 @@ class Demo:
         """Stop the machines and wait until the ERP has what they made; at most DELIVER_S."""
         await self.plant.wind_down()
         deadline = time.monotonic() + DELIVER_S
-        while time.monotonic() < deadline and differences(self.plant.truth(), self.erp.orders()):
+        while time.monotonic() < deadline and self.differences():
             self.check()
             await asyncio.sleep(0.25)
         return self.summary()
+
+    def differences(self) -> list[str]:
+        """Where the ERP's books and the plant's truth differ now."""
+        return differences(self.plant.truth(), self.erp.orders, self._confirmed)
 
     def check(self) -> None:
         """Raise what ended the runtime, if something did."""
@@ -133,7 +139,7 @@ class Demo:
         seconds = time.monotonic() - self._began
         if self._seconds_to_many is None and health.topics_live > MANY_TOPICS:
             self._seconds_to_many = round(seconds, 1)
-        orders = self.erp.orders()
+        booked = [totals for order in self.erp.orders.values() for totals in order.values()]
         return Summary(
             seconds=round(seconds, 1),
             sites=len({machine.site for machine in self.project.machines}),
@@ -147,35 +153,51 @@ class Demo:
             values_out=health.values_out,
             flagged=health.flagged,
             quarantined=health.quarantined,
-            confirmations=self.erp.confirmations_received,
-            orders=len(orders),
-            good=sum(order["good"] for order in orders.values()),
-            bad=sum(order["bad"] for order in orders.values()),
-            differences=tuple(differences(self.plant.truth(), orders)),
+            confirmations=self.erp.confirmations,
+            orders=len(self.erp.orders),
+            good=sum(totals.good for totals in booked),
+            bad=sum(totals.bad for totals in booked),
+            differences=tuple(self.differences()),
         )
 
 
-def differences(truth: Mapping[str, Any], orders: Mapping[str, Mapping[str, Any]]) -> list[str]:
+def differences(
+    truth: Mapping[str, Any],
+    orders: Mapping[str, Mapping[str, OrderTotals]],
+    machines: Container[str],
+) -> list[str]:
     """Where the ERP's totals and the plant's own differ, one sentence each.
 
-    The ERP is told of the machines whose class has a route: those that it knows any order of,
-    or, in the demo, the first machine of each line.
+    `machines` are the topics of those that the ERP is told of. Totals are compared, and the
+    sum of the single confirmations too: one that was booked twice would show.
     """
-    found = []
-    for line, record in truth["lines"].items():
-        counted = next(iter(record["machines"].values()))["orders"]
-        for order_id, made in counted.items():
-            if not made["good"] and not made["bad"]:
-                continue
-            told = orders.get(order_id)
-            if told is None:
-                found.append(f"{line}: order {order_id} was never confirmed")
-            elif (told["good"], told["bad"]) != (made["good"], made["bad"]):
-                found.append(
-                    f"{line}: order {order_id} made {made['good']} good and {made['bad']} bad, "
-                    f"the ERP has {told['good']} and {told['bad']}"
-                )
-    return found
+    made = [
+        (topic, record)
+        for line in truth["lines"].values()
+        for topic, machine in line["machines"].items()
+        if topic in machines
+        for record in machine["orders"].values()
+        if record["good"] or record["bad"]
+    ]
+    compared = (_difference(topic, record, orders.get(record["id"], {})) for topic, record in made)
+    return [sentence for sentence in compared if sentence]
+
+
+def _difference(topic: str, made: Mapping[str, Any], booked: Mapping[str, OrderTotals]) -> str:
+    order = f"{topic}: order {made['id']}"
+    told = booked.get(topic)
+    if told is None:
+        return f"{order} was never confirmed"
+    truth = (made["good"], made["bad"])
+    if (told.good, told.bad) != truth:
+        return f"{order} made {truth} good and bad, the ERP has {(told.good, told.bad)}"
+    if (told.good_steps, told.bad_steps) != truth:
+        return (
+            f"{order} made {truth}, its confirmations add up to {(told.good_steps, told.bad_steps)}"
+        )
+    if made["ended"] and told.state != "Completed":
+        return f"{order} is finished, for the ERP it is {told.state}"
+    return ""
 
 
 async def _serve(
