@@ -22,7 +22,7 @@ from uns.route.template import (
 from uns.route.words import RouteWords, TemplateWords
 from uns.topic import TopicFilter
 
-__all__ = ["RouteProblem", "problems"]
+__all__ = ["RouteProblem", "fit_problems", "problems", "template_problems"]
 
 #: What every expression may name, besides parameters, `total.x`, `delta.x`, `unit.x`, tag('x').
 _NAMES: Final = (
@@ -52,14 +52,14 @@ def problems(
 ) -> Iterator[RouteProblem]:
     """Every mistake in templates and routes, with the place of each in the files."""
     for name, template in templates.items():
-        yield from _template_problems(("templates", name), template, targets, schemas)
+        yield from template_problems(("templates", name), template, targets, schemas)
     names: dict[tuple[str, str], int] = {}
     for number, words in enumerate(routes):
         path: YamlPath = ("routes", number)
         yield from _route_problems(path, words, templates, machines)
         if words.use not in templates or _filter_problem(words):
             continue
-        yield from _fit_problems(words, templates[words.use], machines)
+        yield from fit_problems(words, templates[words.use], machines)
         for machine in machines_of(words, machines):
             other = names.setdefault((words.name or words.use, machine.topic.text), number)
             if other != number:
@@ -72,12 +72,13 @@ def problems(
                 break
 
 
-def _template_problems(
+def template_problems(
     path: YamlPath,
     words: TemplateWords,
     targets: Collection[str],
     schemas: Collection[str],
 ) -> Iterator[RouteProblem]:
+    """Mistakes of a template on its own."""
     counter = words.trigger.counter
     counter_path = (*path, "trigger", "counter")
     if bool(counter.order) != bool(counter.since) or (
@@ -178,7 +179,7 @@ def _filter_problem(words: RouteWords) -> str:
     return ""
 
 
-def _fit_problems(
+def fit_problems(
     words: RouteWords, template: TemplateWords, machines: Sequence[Machine]
 ) -> Iterator[RouteProblem]:
     """Whether parameters can be used, and every machine has the tags that are asked of it."""

@@ -10,7 +10,7 @@ from uns.errors import ProjectError
 from uns.metric import DataType
 from uns.route.expression import Expression, compile_expression
 from uns.route.message_schema import MessageSchema
-from uns.route.problems import problems
+from uns.route.problems import fit_problems, template_problems
 from uns.route.route import Route, RoutePlan
 from uns.route.template import compiled, duration_ms, filled, leaves, machines_of, renderer, tags_in
 from uns.route.trigger import ORDER, CounterSettings
@@ -31,17 +31,34 @@ def stamp(
 ) -> list[Route]:
     """One route per use of a template and machine.
 
-    Raises ProjectError with the first of `problems`, so call that before to see all.
+    A use that fits no machine of `machines` is none: they may be a selection. Raises
+    ProjectError with the first mistake; `uns check` shows all.
     """
-    used = {target for words in templates.values() for target in words.deliver}
-    for problem in problems(templates, routes, machines, targets=used, schemas=schemas):
+    made: list[Route] = []
+    for words in routes:
+        fitting = machines_of(words, machines)
+        if not fitting:
+            continue
+        if words.use not in templates:
+            raise ProjectError(f"routes: there is no template `{words.use}`")
+        _refuse(words, templates[words.use], fitting, schemas)
+        made += [Route(_plan(templates[words.use], words, machine, schemas)) for machine in fitting]
+    return made
+
+
+def _refuse(
+    words: RouteWords,
+    template: TemplateWords,
+    machines: Sequence[Machine],
+    schemas: Mapping[str, MessageSchema],
+) -> None:
+    path = ("templates", words.use)
+    for problem in (
+        *template_problems(path, template, template.deliver, schemas),
+        *fit_problems(words, template, machines),
+    ):
         place = ".".join(str(step) for step in problem.path)
         raise ProjectError(f"{place}: {problem.message}", hint=problem.hint)
-    return [
-        Route(_plan(templates[words.use], words, machine, schemas))
-        for words in routes
-        for machine in machines_of(words, machines)
-    ]
 
 
 def _plan(

@@ -112,14 +112,17 @@ class ErpStandIn:
         return f"http://{self.host}:{self.port}/confirmations"
 
     @property
-    def orders(self) -> dict[str, dict[str, OrderTotals]]:
-        """What is booked: by order, then by the machine's topic."""
-        return self._books.orders
-
-    @property
-    def confirmations(self) -> int:
+    def confirmations_received(self) -> int:
         """How many confirmations are booked, each counted once."""
         return len(self._books.keys)
+
+    def machines_of(self, order: str) -> dict[str, OrderTotals]:
+        """What each machine, by its topic, has told of an order."""
+        return self._books.orders.get(order, {})
+
+    def orders(self) -> dict[str, dict[str, Any]]:
+        """Totals per order, over all machines that worked on it: what GET /orders returns."""
+        return {order: _summary(machines) for order, machines in self._books.orders.items()}
 
     async def __aenter__(self) -> Self:
         if self._file is not None:
@@ -213,9 +216,7 @@ class ErpStandIn:
         return web.json_response(list(self._books.newest))
 
     async def _show_orders(self, _request: web.Request) -> web.Response:
-        return web.json_response(
-            [_order(order, machines) for order, machines in self._books.orders.items()]
-        )
+        return web.json_response(self.orders())
 
     def _recall(self, file: Path) -> None:
         if not file.exists():
@@ -228,9 +229,8 @@ class ErpStandIn:
             self._books.book(booked["key"], booked["event"])
 
 
-def _order(order: str, machines: dict[str, OrderTotals]) -> dict[str, Any]:
+def _summary(machines: dict[str, OrderTotals]) -> dict[str, Any]:
     return {
-        "order": order,
         "good": sum(totals.good for totals in machines.values()),
         "bad": sum(totals.bad for totals in machines.values()),
         "machines": {

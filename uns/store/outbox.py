@@ -30,6 +30,9 @@ __all__ = ["Attempt", "Delivery", "DeliveryState", "Entry", "LaneCount", "NewDel
 
 MAX_OPEN: Final = 100_000  # messages not delivered yet; at 2 kB each that is 200 MB
 KEPT: Final = 20_000  # done or dead messages that stay readable
+_FARTHEST_MS: Final = (
+    2 * 3_600_000
+)  # no pause is longer: a later `next_ms` is from a clock set back
 _PRUNE_EVERY: Final = 500  # finished deliveries between two looks at what may be forgotten
 
 _LAYOUT = """
@@ -77,6 +80,8 @@ SELECT {{columns}} FROM delivery WHERE state IN ('ready', 'unknown') AND number 
     SELECT min(number) FROM delivery WHERE target = :target AND {_OPEN} GROUP BY lane
 )
 """  # noqa: S608 - text of ours, no values
+
+_DUE = "AND (next_ms <= :now OR next_ms > :farthest) ORDER BY number LIMIT :limit"
 
 
 class DeliveryState(StrEnum):
@@ -199,10 +204,14 @@ class Outbox:
     def claim(self, target: str, now_ms: int, *, limit: int = 8) -> list[Delivery]:
         """Hand out the first message of up to `limit` lanes that are due."""
         columns = "number, id, route, body, attempts, state"
-        query = _HEADS.format(columns=columns) + "AND next_ms <= :now ORDER BY number LIMIT :limit"
+        query = _HEADS.format(columns=columns) + _DUE
         with self._database.transaction() as connection:
             rows = connection.execute(
-                query, {"target": target, "now": now_ms, "limit": limit}
+                query,
+                {
+                    "target": target, "limit": limit,
+                    "now": now_ms, "farthest": now_ms + _FARTHEST_MS,
+                },
             ).fetchall()
             connection.executemany(
                 "UPDATE delivery SET state = 'sending', attempts = attempts + 1 WHERE number = ?",

@@ -112,7 +112,11 @@ async def _read(response: aiohttp.ClientResponse, url: str) -> Outcome:
         return Outcome(Ending.DONE, f"{status}")
     said = f"{url} answers {status} {response.reason}{await _text(response)}"
     if status in _LATER or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        return Outcome(Ending.RETRY, said, _retry_after_s(response))
+        # 500 is a program that stumbled, perhaps over this message; 503 and the like are a door.
+        is_about_message = status == HTTPStatus.INTERNAL_SERVER_ERROR
+        return Outcome(
+            Ending.RETRY, said, _retry_after_s(response), is_about_message=is_about_message
+        )
     if status in _OURS_TO_REPAIR:
         return Outcome(Ending.RETRY, f"{said}: {_OURS_TO_REPAIR[HTTPStatus(status)]}")
     if 300 <= status < 400:  # noqa: PLR2004 - RFC 9110 §15.4

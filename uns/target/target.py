@@ -47,11 +47,15 @@ class Ending(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How an attempt ended, what was said, and when the other end wants to be asked again."""
+    """How an attempt ended, what was said, and when the other end wants to be asked again.
+
+    `is_about_message`: another message may well be taken, so the target does not count as down.
+    """
 
     ending: Ending
     said: str = ""
     retry_after_s: float | None = None
+    is_about_message: bool = False
 
 
 @dataclass(frozen=True, slots=True)
