@@ -132,9 +132,9 @@ def _value_bytes(datatype: DataType, value: Any) -> bytes:
 def _shortcut(datatype: DataType, head: bytes) -> Shortcut:
     """The fast way for this datatype; `head` is all that stands before the timestamp's bytes."""
     if datatype is DataType.FLOAT:
-        return _real(head, struct.Struct("<Bf").pack, _FLOAT)
+        return _real(head, "f", _FLOAT)
     if datatype is DataType.DOUBLE:
-        return _real(head, struct.Struct("<Bd").pack, _DOUBLE)
+        return _real(head, "d", _DOUBLE)
     if datatype is DataType.BOOLEAN:
         return _boolean(head)
     if datatype.is_text:
@@ -152,16 +152,17 @@ def _begin(head: bytes, value_bytes: int) -> bytes:
     return _METRIC + varint(length) + head
 
 
-def _real(head: bytes, pack: Callable[..., bytes], tag: int) -> Shortcut:
-    begin = _begin(head, len(pack(tag, 0.0)))
+def _real(head: bytes, letter: str, tag: int) -> Shortcut:
+    begin = _begin(head, 1 + struct.calcsize(f"<{letter}"))
+    pack = struct.Struct(f"<{len(begin)}s{STAMP_BYTES}sB{letter}").pack
 
     def metric(value: Any, stamp: bytes) -> bytes | None:
-        # NaN and infinity are not equal to themselves once subtracted
+        # NaN and infinity, taken from themselves, leave NaN
         if value.__class__ is not float or value - value != 0.0:
             return None
         try:
-            return begin + stamp + pack(tag, value)
-        except OverflowError:
+            return pack(begin, stamp, tag, value)
+        except OverflowError:  # a double too large for a Float
             return None
 
     return metric

@@ -16,6 +16,7 @@ Theory of operation
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from operator import itemgetter
 
 from uns.errors import PeerProtocolError, ProjectError
 from uns.message import Message
@@ -31,6 +32,7 @@ from uns.sparkplug.varint import varint
 
 __all__ = ["EdgeNode", "MetricDefinition"]
 
+_GOOD = int(Quality.GOOD)
 _WRAP = 256  # seq and bdSeq count 0…255
 _REBIRTH_PAUSE_MS = 1000  # requests within it share one answer: a storm of hosts costs two births
 _METRICS_PER_MESSAGE = 1000
@@ -53,6 +55,7 @@ class EdgeNode:
         _check(node, devices)
         self.node = node
         self._devices = _compile(devices)
+        self._topics: dict[tuple[MessageType, str], str] = {}
         self._current: dict[int, Reading] = {}
         self._up: dict[str, None] = {}  # in the order they came up
         self._born: set[str] = set()
@@ -256,7 +259,13 @@ class EdgeNode:
         """A message with the next seq; QoS 0, not retained (tck-id-topics-ddata-mqtt)."""
         payload = payload_bytes(now_ms, metrics, self._seq)
         self._seq = (self._seq + 1) % _WRAP  # tck-id-payloads-sequence-num-incrementing
-        return Message(topic(kind, self.node, device_id), payload)
+        return Message(self._topic(kind, device_id), payload)
+
+    def _topic(self, kind: MessageType, device_id: str) -> str:
+        text = self._topics.get((kind, device_id))
+        if text is None:
+            text = self._topics[kind, device_id] = topic(kind, self.node, device_id)
+        return text
 
     def _keep(
         self, metrics: Mapping[int, CompiledMetric], readings: Sequence[Reading], now_ms: int
@@ -272,29 +281,27 @@ class EdgeNode:
         """The bytes of each reading, in order of time (…-data-publish-dbirth-order)."""
         current = self._current
         parts: list[bytes] = []
-        add = parts.append
-        last_ms, stamp = -1, b""
+        add, last_ms, stamp, is_short = parts.append, -1, b"", False
         for reading in readings:
-            alias, value, quality, timestamp_ms = reading
-            if not timestamp_ms:
-                timestamp_ms = now_ms
-                reading = (alias, value, quality, timestamp_ms)
-            if timestamp_ms != last_ms:
-                if timestamp_ms < last_ms:
+            alias, value, quality, at_ms = reading
+            if at_ms != last_ms:
+                if not at_ms or at_ms < last_ms:
                     return self._encode(metrics, _in_order(readings, now_ms), now_ms)
-                last_ms, stamp = timestamp_ms, varint(timestamp_ms)
+                last_ms, stamp = at_ms, varint(at_ms)
+                is_short = len(stamp) == STAMP_BYTES
             metric = metrics[alias]
             current[alias] = reading
-            encoded = None
-            if quality == Quality.GOOD and len(stamp) == STAMP_BYTES:
-                encoded = metric.shortcut(value, stamp)
-            add(encoded or metric.data(value, quality, timestamp_ms))
+            encoded = metric.shortcut(value, stamp) if quality == _GOOD and is_short else None
+            add(encoded or metric.data(value, quality, at_ms))
         return parts
 
 
 def _in_order(readings: Sequence[Reading], now_ms: int) -> list[Reading]:
-    stamped = [(alias, value, quality, at or now_ms) for alias, value, quality, at in readings]
-    return sorted(stamped, key=lambda reading: reading[3])
+    """The readings by time; what has none was read now, and what is older than 1970 never."""
+    stamped = [
+        (alias, value, quality, max(at, 0) or now_ms) for alias, value, quality, at in readings
+    ]
+    return sorted(stamped, key=itemgetter(3))
 
 
 def _compile(

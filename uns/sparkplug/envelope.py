@@ -12,9 +12,9 @@ from google.protobuf.message import DecodeError
 
 from uns.errors import PeerProtocolError
 from uns.metric import DataType
-from uns.sparkplug.wire import PayloadMessage
+from uns.sparkplug.wire import PayloadMessage, PlainPayloadMessage
 
-__all__ = ["Compression", "Limits", "compress", "parse"]
+__all__ = ["Compression", "Limits", "compress", "parse", "parse_plain"]
 
 _COMPRESSED = (
     "SPBV1.0_COMPRESSED"  # uuid of the outer payload; a habit of Tahu, not in the standard
@@ -52,6 +52,22 @@ def parse(data: bytes, limits: Limits) -> Any:
     if outer.HasField("seq"):
         inner.seq = outer.seq
     return inner
+
+
+def parse_plain(data: bytes, limits: Limits) -> Any | None:
+    """The payload where it holds nothing but aliases, times and scalars; else None, and no error.
+
+    Fields that the plain messages do not know are thrown away: if the size is still the same,
+    there were none. Nobody has to look at each metric for a null, a property or a name.
+    """
+    if len(data) > 2 * limits.metrics or len(data) > limits.payload_bytes:
+        return None
+    try:
+        message = PlainPayloadMessage.FromString(data)
+    except DecodeError:
+        return None
+    message.DiscardUnknownFields()
+    return message if message.ByteSize() == len(data) else None
 
 
 def compress(data: bytes, compression: Compression, seq: int | None = None) -> bytes:

@@ -15,7 +15,7 @@ from typing import Any
 from uns.errors import DeviceError, PeerProtocolError, ProjectError
 from uns.message import Message
 from uns.sparkplug.datatypes import fit
-from uns.sparkplug.envelope import Limits, parse
+from uns.sparkplug.envelope import Limits, parse, parse_plain
 from uns.sparkplug.events import Event, Problem
 from uns.sparkplug.known_node import KnownNode, NodeSettings
 from uns.sparkplug.metrics import Metric
@@ -34,7 +34,8 @@ from uns.sparkplug.state import HostState
 
 __all__ = ["HostApplication", "HostSettings"]
 
-_COMMANDS = (MessageType.NCMD, MessageType.DCMD)
+_COMMANDS = frozenset((MessageType.NCMD, MessageType.DCMD))
+_DATA = frozenset((MessageType.NDATA, MessageType.DDATA))
 _MAX_TOPICS = 100_000
 _NOBODY = NodeId("", "")
 _PROBLEMS_PER_MINUTE = 10  # of one node or device; the rest is the same story again
@@ -165,7 +166,7 @@ class HostApplication:
 
     def _of_node(self, place: SparkplugTopic, message: Message, now_ms: int) -> list[Event]:
         try:
-            payload = parse(message.payload, self._settings.limits)
+            payload = self._payload(place.type, message.payload)
         except PeerProtocolError as error:
             problem = Problem(place.node, place.device_id, f"{place.type}: {error}")
             if place.node in self._nodes:
@@ -184,6 +185,11 @@ class HostApplication:
         if place.type is MessageType.NBIRTH and known.is_online:
             self._pacer.answered(place.node)
         return self._told(known, events, now_ms) + self._requests(now_ms)
+
+    def _payload(self, kind: MessageType, data: bytes) -> Any:
+        limits = self._settings.limits
+        plain = parse_plain(data, limits) if kind in _DATA else None
+        return plain if plain is not None else parse(data, limits)
 
     def _told(self, known: KnownNode, events: list[Event], now_ms: int) -> list[Event]:
         """What a node's record says, its doubt passed on to the pacer."""

@@ -13,6 +13,7 @@ from uns.sparkplug.metrics import Metric
 from uns.sparkplug.names import BD_SEQ, REBIRTH
 from uns.sparkplug.properties import plain, quality_of
 from uns.sparkplug.slot import Slot
+from uns.sparkplug.wire import MetricMessage
 
 __all__ = ["LATEST_MS", "DataRead", "KnownDevice", "Update"]
 
@@ -62,35 +63,37 @@ class KnownDevice:
         return self._by_name.get(name)
 
     def read(self, metrics: Iterable[Any], sent_ms: int) -> DataRead:
-        """Read the metrics of a data message into their slots; `sent_ms` dates undated ones.
+        """Read the metrics of any data message into their slots; `sent_ms` dates undated ones."""
+        result = DataRead()
+        for message in metrics:
+            self._read_carefully(message, sent_ms, result)
+        return result
+
+    def read_plain(self, metrics: Iterable[Any], sent_ms: int) -> DataRead:
+        """Read metrics that hold nothing but alias, time and scalar (`envelope.parse_plain`).
 
         The loop is the host's hot path: no WhichOneof, and HasField only where a zero could be
-        an absent value. Whatever is not a plain Good scalar leaves it.
+        an absent value. Whatever is not a scalar by its birth, or wrong, leaves it.
         """
         result = DataRead()
-        add, find = result.updates.append, self._fast.get
+        add, find, latest_ms = result.updates.append, self._fast.get, LATEST_MS
         for message in metrics:
             slot = find(message.alias)
-            if (
-                slot is None
-                or message.is_null
-                or message.is_historical
-                or message.HasField("properties")
-            ):
-                self._read_carefully(message, sent_ms, result)
+            if slot is None:
+                self._read_carefully(_whole(message), sent_ms, result)
                 continue
             value = getattr(message, slot.field)
             if not value and not message.HasField(slot.field):
-                self._read_carefully(message, sent_ms, result)
+                self._read_carefully(_whole(message), sent_ms, result)
                 continue
             if slot.read is not None:
                 try:
                     value = slot.read(value)
                 except ValueError:
-                    self._read_carefully(message, sent_ms, result)
+                    self._read_carefully(_whole(message), sent_ms, result)
                     continue
             at_ms = message.timestamp
-            if not 0 < at_ms <= LATEST_MS:
+            if not 0 < at_ms <= latest_ms:
                 at_ms = sent_ms
             slot.value, slot.quality, slot.timestamp_ms, slot.detail = value, _GOOD, at_ms, ""
             add((slot, value, _GOOD, at_ms))
@@ -153,6 +156,11 @@ class KnownDevice:
             return
         self._by_alias[alias] = slot
         self._datatypes[alias] = slot.datatype
+
+
+def _whole(plain_metric: Any) -> Any:
+    """A plain metric as the message that knows every field."""
+    return MetricMessage.FromString(plain_metric.SerializeToString())
 
 
 def _judged(metric: Metric) -> tuple[Any, int, str]:

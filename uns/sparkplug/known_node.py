@@ -21,6 +21,7 @@ from uns.sparkplug.known_device import LATEST_MS, KnownDevice
 from uns.sparkplug.names import BD_SEQ, MessageType, NodeId
 from uns.sparkplug.rebirth import Doubt
 from uns.sparkplug.sequence import Place, Sequence
+from uns.sparkplug.wire import PlainPayloadMessage
 
 __all__ = ["KnownNode", "NodeSettings"]
 
@@ -39,7 +40,7 @@ class NodeSettings:
 class _Arrived(NamedTuple):
     kind: MessageType
     device_id: str
-    payload: Any  # upb
+    payload: Any  # upb's PayloadMessage, or PlainPayloadMessage for data
     sent_ms: int
 
 
@@ -198,7 +199,9 @@ class KnownNode:
         if device is None or not device.is_live:
             self.doubt = self.doubt or Doubt.NO_DEVICE_BIRTH
             return [self._problem(arrived.device_id, f"{arrived.kind} came without a birth")]
-        read = device.read(arrived.payload.metrics, arrived.sent_ms)
+        is_plain = isinstance(arrived.payload, PlainPayloadMessage)
+        read_metrics = device.read_plain if is_plain else device.read
+        read = read_metrics(arrived.payload.metrics, arrived.sent_ms)
         events: list[Event] = []
         if read.updates:
             events.append(Changed(self.node, arrived.device_id, read.updates))

@@ -23,6 +23,9 @@ def varint(number: int) -> bytes:
         return _LAST[number]
     if number < 1 << 2 * _BITS:
         return _MORE[number & _MASK] + _LAST[number >> _BITS]
+    if number < 1 << 3 * _BITS:
+        middle = _MORE[number >> _BITS & _MASK]
+        return _MORE[number & _MASK] + middle + _LAST[number >> 2 * _BITS]
     head = b""
     while number > _MASK:
         head += _MORE[number & _MASK]

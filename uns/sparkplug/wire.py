@@ -10,7 +10,7 @@ from typing import Any
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
-__all__ = ["DataSetMessage", "MetricMessage", "PayloadMessage", "PropertySetMessage"]
+__all__ = ["MetricMessage", "PayloadMessage", "PlainPayloadMessage", "PropertySetMessage"]
 
 _PACKAGE = "uns.sparkplug"
 _SCALARS = {"double": 1, "float": 2, "u64": 4, "bool": 8, "text": 9, "bytes": 12, "u32": 13}
@@ -39,6 +39,10 @@ _TABLE = {
     "boolean_value bool 14, string_value text 15, bytes_value bytes 16,"
     "dataset_value DataSet 17, template_value Template 18",
     "Payload": "timestamp u64 1, metrics *Metric 2, seq u64 3, uuid text 4, body bytes 5",
+    # The same with nothing but what plain data has: all else is an unknown field to it.
+    "PlainMetric": "alias u64 2, timestamp u64 3 | int_value u32 10, long_value u64 11,"
+    "float_value float 12, double_value double 13, boolean_value bool 14, string_value text 15",
+    "PlainPayload": "timestamp u64 1, metrics *PlainMetric 2, seq u64 3",
 }
 
 
@@ -86,5 +90,5 @@ def _classes() -> dict[str, Any]:
 _CLASSES = _classes()
 PayloadMessage: Any = _CLASSES["Payload"]
 MetricMessage: Any = _CLASSES["Metric"]
+PlainPayloadMessage: Any = _CLASSES["PlainPayload"]
 PropertySetMessage: Any = _CLASSES["PropertySet"]
-DataSetMessage: Any = _CLASSES["DataSet"]
