@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,17 +17,9 @@ from uns.project.nearest import suggestion
 from uns.project.secrets import MissingSecretError, Secrets
 from uns.project.source import Written
 
-__all__ = ["Ends", "brokers_of", "resolve", "targets_of"]
+__all__ = ["brokers_of", "resolve", "targets_of"]
 
 _SCHEMES = ("mqtt", "mqtts")
-
-
-@dataclass(frozen=True, slots=True)
-class Ends:
-    """What a project talks to besides machines."""
-
-    targets: Mapping[str, Any]
-    brokers: Mapping[str, str]
 
 
 def brokers_of(library: Library, secrets: Secrets, findings: Findings) -> dict[str, str]:

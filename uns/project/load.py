@@ -12,8 +12,8 @@ from typing import Any
 
 from uns.project.catalogue import Catalogue
 from uns.project.diagnose import Diagnostic
-from uns.project.ends import Ends, brokers_of, targets_of
-from uns.project.expand import Expanded, expand
+from uns.project.ends import brokers_of, targets_of
+from uns.project.expand import expand
 from uns.project.findings import Findings
 from uns.project.library import Library
 from uns.project.project import Project
@@ -62,18 +62,44 @@ def load(
     secrets = Secrets(os.environ if environment is None else environment, base)
     with _paused_gc():
         sources = read_sources(folder, findings)
-        library = Library.of(sources.values())
-        findings.extend(library.found)
-        _require_enterprise(library, findings)
-        expanded = expand(library, catalogue, secrets, findings, given=given or {})
-        check_routes(library, expanded.machines, findings)
-        ends = Ends(
-            targets_of(library, catalogue, secrets, findings),
-            brokers_of(library, secrets, findings),
-        )
-        is_sound = not findings.has_errors
-        project = _project(library, expanded, ends, base) if is_sound else None
-    return Loaded(project, findings.sorted(), sources)
+        project = _expanded(sources, base, catalogue, secrets, findings, given=given or {})
+        kept = {name: source.without_tree() for name, source in sources.items()}
+        del sources
+    return Loaded(project, findings.sorted(), kept)
+
+
+def _expanded(
+    sources: Mapping[str, Source],
+    folder: Path,
+    catalogue: Catalogue,
+    secrets: Secrets,
+    findings: Findings,
+    *,
+    given: Mapping[str, Any],
+) -> Project | None:
+    """The project, or None where something forbids it."""
+    library = Library.of(sources.values())
+    findings.extend(library.found)
+    _require_enterprise(library, findings)
+    expanded = expand(library, catalogue, secrets, findings, given=given)
+    check_routes(library, expanded.machines, findings)
+    targets = targets_of(library, catalogue, secrets, findings)
+    brokers = brokers_of(library, secrets, findings)
+    if library.enterprise is None or findings.has_errors:
+        return None
+    return Project(
+        enterprise=library.enterprise.words,
+        folder=folder,
+        machines=expanded.machines,
+        connections=expanded.connections,
+        sites={name: dict(e.words.model_extra or {}) for name, e in library.sites.items()},
+        targets=targets,
+        templates={name: entry.words for name, entry in library.templates.items()},
+        routes=tuple(entry.words for entry in library.routes),
+        brokers=brokers,
+        schemas={name: entry.words for name, entry in library.schemas.items()},
+        consumers={name: entry.words for name, entry in library.consumers.items()},
+    )
 
 
 def read_sources(folder: Path, findings: Findings) -> dict[str, Source]:
@@ -144,24 +170,6 @@ def _require_enterprise(library: Library, findings: Findings) -> None:
             library.first,
             hint="for example `enterprise: acme`",
         )
-
-
-def _project(library: Library, expanded: Expanded, ends: Ends, folder: Path) -> Project | None:
-    if library.enterprise is None:
-        return None
-    return Project(
-        enterprise=library.enterprise.words,
-        folder=folder,
-        machines=expanded.machines,
-        connections=expanded.connections,
-        sites={name: dict(e.words.model_extra or {}) for name, e in library.sites.items()},
-        targets=ends.targets,
-        templates={name: entry.words for name, entry in library.templates.items()},
-        routes=tuple(entry.words for entry in library.routes),
-        brokers=ends.brokers,
-        schemas={name: entry.words for name, entry in library.schemas.items()},
-        consumers={name: entry.words for name, entry in library.consumers.items()},
-    )
 
 
 @contextmanager

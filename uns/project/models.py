@@ -7,6 +7,7 @@ four values. What they mean together is decided in uns/project/expand.py.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Any
@@ -78,10 +79,15 @@ def _name(text: str) -> str:
 def tag_name(text: str) -> str:
     """A tag's path below its machine, with `/` between levels; `drive.temp` is `drive/temp`."""
     path = text.replace(".", "/")
+    if _PLAIN_TAG.match(path):
+        return path
     for level in path.split("/"):
         if problem := name_problem(level):
             raise WordError(problem, hint=f"try `{_slug_path(path)}`", code="UNS108")
     return path
+
+
+_PLAIN_TAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}(?:/[A-Za-z0-9][A-Za-z0-9_-]{0,63})*\Z")
 
 
 def _bound_name(text: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 __all__ = ["FILTERS", "Field", "MissingParameterError", "Template", "TemplateError"]
@@ -58,15 +59,8 @@ class Template:
 
     @classmethod
     def parse(cls, text: str) -> Template:
-        """Check `text` once; raises TemplateError with the column of the mistake."""
-        parts: list[str | Field] = []
-        end = 0
-        for found in _PIECE.finditer(text):
-            parts.append(text[end : found.start()])
-            parts.append(_LITERALS.get(found[0]) or _piece(found))
-            end = found.end()
-        parts.append(text[end:])
-        return cls(text, tuple(part for part in parts if part))
+        """Check `text`; raises TemplateError with the column of the mistake."""
+        return _parsed(text)
 
     @property
     def fields(self) -> tuple[Field, ...]:
@@ -110,6 +104,19 @@ class Template:
                 written += length
             filled += length
         return max(1, len(self.text))
+
+
+@lru_cache(maxsize=4096)
+def _parsed(text: str) -> Template:
+    """The template in `text`, parsed once though thousands of machines share it."""
+    parts: list[str | Field] = []
+    end = 0
+    for found in _PIECE.finditer(text):
+        parts.append(text[end : found.start()])
+        parts.append(_LITERALS.get(found[0]) or _piece(found))
+        end = found.end()
+    parts.append(text[end:])
+    return Template(text, tuple(part for part in parts if part))
 
 
 _PIECE = re.compile(r"\$\{[^{}]*\}|\{\{|\}\}|\{([^{}]*)\}|[{}]")
