@@ -1,8 +1,8 @@
 """One unit's part of a scan: its blocks, and what each answer means for the tags.
 
 - Exception 2 or 3 concerns addresses: the block is cut in halves until the place that spoils
-  it stands alone; its tags are Bad and tried again after a minute, all others are read.
-- Exception 1 (no such function) concerns a whole table: its block is not cut.
+  it stands alone. That place rests for a minute, its tags are Bad; all others are read.
+- Exception 1 (no such function) concerns a whole table: its block rests uncut.
 - Any other exception, or no answer, concerns the unit: see units.py.
 - A broken connection or garbage ends the session: DeviceError passes through.
 """
@@ -14,7 +14,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Iterable, Sequence
-from itertools import repeat
+from itertools import chain, repeat
 
 from bridges.blocks import Block
 from bridges.modbus.address import Table
@@ -34,10 +34,11 @@ _READ: dict[str, int] = {
 }  # function codes, V1.1b3 §6.1-6.4
 _ILLEGAL_FUNCTION = 1
 _ABOUT_ADDRESSES = (_ILLEGAL_FUNCTION, 2, 3)  # some devices answer 3 where they mean 2
-_MOST_REFUSALS = 64  # in one scan: a wrong register map must not hold the other tags up
+_MOST_SUSPECTS = 64  # asked in one scan: a wrong register map must not hold the other tags up
 _REFUSED_REST_S = 60.0
-_MISSES = 3  # a block that a healthy unit leaves unanswered so often is set aside as well
+_MISSES = 3  # a block that a healthy unit leaves unanswered so often rests as well
 _MISSED_REST_S = 10.0
+_MOST_NAMED = 5  # places in one log line
 _REASONS = {  # V1.1b3 §7
     1: "it does not know this function",
     2: "it has no such address",
@@ -50,8 +51,7 @@ _REASONS = {  # V1.1b3 §7
     11: "the gateway gets no answer from the device",
 }
 
-# What came of one block: its readings, a refusal or a time-out, or None where it was not asked.
-_Answer = list[Reading] | DeviceRefusal | TimeoutError | None
+_Answer = list[Reading] | DeviceRefusal | TimeoutError
 
 _GOOD = int(Quality.GOOD)
 _BAD = int(Quality.BAD)
@@ -68,126 +68,153 @@ def bad(handles: Iterable[int]) -> Iterable[Reading]:
 
 
 class UnitScan:
-    """The blocks of one unit in one scan class; they get smaller where the device refuses."""
+    """The blocks of one unit in one scan class.
+
+    Most are asked in every scan. Parts of a block that was refused are suspects, asked a few
+    in each scan until they answered once or rest.
+    """
 
     def __init__(self, unit: Unit, blocks: Sequence[Block]) -> None:
         self._unit = unit
         self._blocks = list(blocks)
+        self._suspects: deque[Block] = deque()
+        self._resting: list[Block] = []
 
     async def read(self, client: MbapClient, width: int) -> list[Reading]:
-        """Read every block, `width` requests at a time; raises DeviceError."""
-        now_s = time.monotonic()
-        scan = _Pass(self._unit.number, client.where, now_s)
-        waiting = deque(self._blocks)
-        if not self._unit.rests(now_s):
-            while waiting and not scan.is_over:
-                window = [waiting.popleft() for _ in range(min(width, len(waiting)))]
-                for block, answer in zip(window, await scan.ask(client, window), strict=True):
-                    waiting.extendleft(reversed(scan.take(block, answer)))
-            self._judge(scan, now_s)
-        for block in waiting:
-            scan.readings += bad(block.handles)
-        self._blocks = [*scan.kept, *waiting]
+        """One reading for every tag, `width` requests at a time; raises DeviceError."""
+        scan = _Scan(time.monotonic())
+        if not self._unit.rests(scan.now_s):
+            self._wake(scan.now_s)
+            await self._ask_blocks(scan, client, width)
+            await self._ask_suspects(scan, client)
+            self._judge(scan)
+            self._tell(scan, client.where)
+        for block in chain(self._blocks, self._suspects, self._resting):
+            if block not in scan.answered:
+                scan.readings += bad(block.handles)
         return scan.readings
 
-    def _judge(self, scan: _Pass, now_s: float) -> None:
-        if scan.is_heard:
-            self._unit.answered()
-        elif scan.failure is not None:
-            is_silent = isinstance(scan.failure, TimeoutError)
-            why = reason(scan.failure.code) if isinstance(scan.failure, DeviceRefusal) else ""
-            self._unit.failed(now_s, why or "no answer in time", is_silent=is_silent)
+    def _wake(self, now_s: float) -> None:
+        self._suspects += [block for block in self._resting if block.asked_again_s <= now_s]
+        self._resting = [block for block in self._resting if block.asked_again_s > now_s]
 
+    async def _ask_blocks(self, scan: _Scan, client: MbapClient, width: int) -> None:
+        blocks = tuple(self._blocks)
+        for at in range(0, len(blocks), width):
+            if scan.is_over:
+                return
+            window = blocks[at : at + width]
+            answers = await self._ask(client, window)
+            for block, answer in zip(window, answers, strict=True):
+                if not self._take(scan, block, answer):
+                    self._blocks.remove(block)
 
-class _Pass:
-    """One scan of one unit: what was read, and what was learnt about the blocks."""
+    async def _ask_suspects(self, scan: _Scan, client: MbapClient) -> None:
+        asked = 0
+        while self._suspects and asked < _MOST_SUSPECTS and not scan.is_over:
+            asked += 1
+            block = self._suspects[0]
+            answer = await self._ask_one(client, block)
+            self._suspects.popleft()
+            if not self._take(scan, block, answer):
+                continue
+            if block in scan.answered:
+                self._blocks.append(block)
+            else:
+                self._suspects.append(block)
 
-    def __init__(self, unit: int, where: str, now_s: float) -> None:
-        self.readings: list[Reading] = []
-        self.kept: list[Block] = []  # for the next scan
-        self.failure: Exception | None = None  # the last one that concerns the unit
-        self.is_heard = False  # the unit answered something about its cells
-        self.is_over = False  # nothing more is to be asked in this scan
-        self._unit = unit
-        self._where = where
-        self._now_s = now_s
-        self._refusals_left = _MOST_REFUSALS
-
-    async def ask(self, client: MbapClient, window: Sequence[Block]) -> list[_Answer]:
+    async def _ask(self, client: MbapClient, window: Sequence[Block]) -> list[_Answer]:
         if len(window) == 1:
             return [await self._ask_one(client, window[0])]
         return await asyncio.gather(*(self._ask_one(client, block) for block in window))
 
     async def _ask_one(self, client: MbapClient, block: Block) -> _Answer:
-        if block.asked_again_s > self._now_s:
-            return None
-        _, table = block.space.key
+        function = _READ[block.space.key[1]]
         asked = time.time()
         try:
             raw = await client.read(
-                self._unit, _READ[table], block.start, block.cells, block.raw_bytes
+                self._unit.number, function, block.start, block.cells, block.raw_bytes
             )
         except (DeviceRefusal, TimeoutError) as refusal:
             return refusal
         at = int((asked + time.time()) * 500)  # the middle of question and answer, in ms
         return list(zip(block.handles, block.values(raw), repeat(_GOOD), repeat(at)))
 
-    def take(self, block: Block, answer: _Answer) -> Sequence[Block]:
-        """Keep what a block's answer says; returns the parts to ask for instead of it."""
+    def _take(self, scan: _Scan, block: Block, answer: _Answer) -> bool:
+        """Keep what an answer says; whether the block stays among those it was asked with."""
         if isinstance(answer, list):
-            self._take_readings(block, answer)
-            return ()
+            scan.readings += answer
+            scan.answered.add(block)
+            scan.is_heard = True
+            block.misses = 0
+            if block.asked_again_s:
+                block.asked_again_s = 0.0
+                scan.recovered.append(block)
+            return True
         if isinstance(answer, DeviceRefusal) and answer.code in _ABOUT_ADDRESSES:
-            return self._take_refusal(block, answer.code)
-        self.kept.append(block)
-        self.readings += bad(block.handles)
-        if answer is not None:
-            self._take_failure(block, answer)
-        return ()
+            scan.is_heard = True
+            halves = block.halves() if answer.code != _ILLEGAL_FUNCTION else None
+            if halves is None:
+                self._rest(scan, block, _REFUSED_REST_S, reason(answer.code))
+            self._suspects.extendleft(reversed(halves or ()))
+            return False
+        return self._take_failure(scan, block, answer)
 
-    def _take_readings(self, block: Block, readings: list[Reading]) -> None:
-        self.readings += readings
-        self.kept.append(block)
-        self.is_heard = True
-        block.misses = 0
-        if block.asked_again_s:
-            block.asked_again_s = 0.0
-            _LOG.info("%s: unit %d answers %s again", self._where, self._unit, _span(block))
-
-    def _take_refusal(self, block: Block, code: int) -> Sequence[Block]:
-        self.is_heard = True
-        halves = block.halves() if code != _ILLEGAL_FUNCTION else None
-        if halves and self._refusals_left:
-            self._refusals_left -= 1
-            return halves
-        self.readings += bad(block.handles)
-        self.kept += halves or (block,)
-        if not halves:
-            self._set_aside(block, _REFUSED_REST_S, reason(code))
-        return ()
-
-    def _take_failure(self, block: Block, failure: Exception) -> None:
+    def _take_failure(self, scan: _Scan, block: Block, failure: Exception) -> bool:
         """A unit that is heard may miss one answer in a scan; one that is not is left alone."""
-        self.is_over = not self.is_heard or self.failure is not None
-        self.failure = failure
+        scan.is_over = not scan.is_heard or scan.failure is not None
+        scan.failure = failure
         block.misses += 1
-        if self.is_heard and block.misses >= _MISSES:
-            self._set_aside(block, _MISSED_REST_S, "it does not answer, while others do")
+        if not scan.is_heard or block.misses < _MISSES:
+            return True
+        self._rest(scan, block, _MISSED_REST_S, "it does not answer, while others do")
+        return False
 
-    def _set_aside(self, block: Block, rest_s: float, why: str) -> None:
+    def _rest(self, scan: _Scan, block: Block, rest_s: float, why: str) -> None:
         if not block.asked_again_s:
-            _LOG.warning(
-                "%s: unit %d refuses %s: %s; the tags there are Bad and asked again every %g s",
-                self._where,
-                self._unit,
-                _span(block),
-                why,
-                rest_s,
-            )
-        block.asked_again_s = self._now_s + rest_s
+            scan.refused.append((block, why))
+        block.asked_again_s = scan.now_s + rest_s
+        self._resting.append(block)
+
+    def _judge(self, scan: _Scan) -> None:
+        if scan.is_heard:
+            self._unit.answered()
+        elif scan.failure is not None:
+            is_silent = isinstance(scan.failure, TimeoutError)
+            why = reason(scan.failure.code) if isinstance(scan.failure, DeviceRefusal) else ""
+            self._unit.failed(scan.now_s, why or "no answer in time", is_silent=is_silent)
+
+    def _tell(self, scan: _Scan, where: str) -> None:
+        """One sentence for all that was newly refused, and one for all that came back."""
+        who = f"{where}: unit {self._unit.number}"
+        if scan.refused:
+            why = scan.refused[0][1]
+            places = _spans(block for block, _ in scan.refused)
+            _LOG.warning("%s refuses %s: %s; the tags there are Bad meanwhile", who, places, why)
+        if scan.recovered:
+            _LOG.info("%s answers %s again", who, _spans(scan.recovered))
 
 
-def _span(block: Block) -> str:
-    _, table = block.space.key
-    last = block.start + block.cells - 1
-    return f"{table}:{block.start}" + (f"-{last}" if block.cells > 1 else "")
+class _Scan:
+    """What one scan of one unit brought."""
+
+    def __init__(self, now_s: float) -> None:
+        self.now_s = now_s
+        self.readings: list[Reading] = []
+        self.answered: set[Block] = set()
+        self.refused: list[tuple[Block, str]] = []
+        self.recovered: list[Block] = []
+        self.failure: Exception | None = None  # the last one that concerns the unit
+        self.is_heard = False  # the unit answered something about its cells
+        self.is_over = False  # nothing more is to be asked
+
+
+def _spans(blocks: Iterable[Block]) -> str:
+    """`hr:61, hr:70-71 and 12 more places`."""
+    spans = [
+        f"{block.space.key[1]}:{block.start}"
+        + (f"-{block.start + block.cells - 1}" if block.cells > 1 else "")
+        for block in blocks
+    ]
+    more = len(spans) - _MOST_NAMED
+    return ", ".join(spans[:_MOST_NAMED]) + (f" and {more} more places" if more > 0 else "")

@@ -34,7 +34,7 @@ def write_pdu(address: ModbusAddress, value: Value) -> tuple[bytes, bytes]:
     does not fit the address.
     """
     if not address.table.is_writable:
-        raise DeviceError(f"{address}: a {address.table.label} cannot be written, only read")
+        raise DeviceError(f"{address}: {address.table.label}s cannot be written, only read")
     if address.table is Table.CO:
         pdu = struct.pack(">BHH", _WRITE_COIL, address.start, _COIL_ON * _truth(address, value))
         return pdu, pdu
