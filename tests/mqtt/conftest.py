@@ -186,3 +186,30 @@ async def cable(running: Any) -> AsyncIterator[Cable]:
     """The network between a client and the broker."""
     async with Cable(running.port) as made:
         yield made
+
+
+@pytest.fixture
+async def serve() -> AsyncIterator[Callable[[Any], Any]]:
+    """Starts servers from a handler `(reader, writer)`; returns the address; closes everything."""
+    servers: list[asyncio.Server] = []
+    tasks: set[asyncio.Task[Any]] = set()
+    writers: list[asyncio.StreamWriter] = []
+
+    async def start(handler: Callable[[Any, Any], Any]) -> Broker:
+        async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            tasks.add(asyncio.current_task())
+            writers.append(writer)
+            await handler(reader, writer)
+
+        servers.append(await asyncio.start_server(connected, "127.0.0.1", 0))
+        return Broker("127.0.0.1", servers[-1].sockets[0].getsockname()[1])
+
+    yield start
+    for server in servers:
+        server.close()
+    for task in tasks:
+        task.cancel()
+    for writer in writers:
+        writer.transport.abort()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    await asyncio.sleep(0.01)

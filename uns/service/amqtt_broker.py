@@ -91,32 +91,43 @@ class CorrectedBroker(Broker):  # type: ignore[misc]  # amqtt is not followed by
         handler.handle_read_timeout = partial(_hang_up, handler)
         return handler, session
 
+    async def _authenticate(self, session: Any, listener: Any) -> bool:
+        """Let in, and end a connection that still holds this client id.
+
+        The last wait before amqtt registers the session, so that two who come at once meet here.
+        """
+        is_allowed: bool = await super()._authenticate(session, listener)
+        while self._is_connected(session.client_id):
+            if session.clean_session:
+                await self._delete_session(session.client_id)
+                continue
+            # a resumed session is the old one, and the new CONNECT has overwritten its will
+            will_flag, session.will_flag = session.will_flag, False
+            await self._end_connection(session.client_id)
+            session.will_flag = will_flag
+        return is_allowed
+
     async def _delete_session(self, client_id: str) -> None:
         """A clean session replaces an old one: end the old connection, its will included."""
-        await self._end_connection(client_id)
+        if self._is_connected(client_id):
+            await self._end_connection(client_id)
         await super()._delete_session(client_id)
 
-    async def _handle_client_session(
-        self, reader: Any, writer: Any, client_session: Any, handler: Any, *args: Any
-    ) -> None:
-        """A session is resumed: end a connection that still holds it.
-
-        Without its will: the new CONNECT's will has already overwritten it.
-        """
-        if client_session.transitions.is_connected():
-            will_flag, client_session.will_flag = client_session.will_flag, False
-            await self._end_connection(client_session.client_id)
-            client_session.will_flag = will_flag
-        await super()._handle_client_session(reader, writer, client_session, handler, *args)
+    def _is_connected(self, client_id: str) -> bool:
+        session, _ = self._sessions.get(client_id, (None, None))
+        return session is not None and session.transitions.is_connected()
 
     async def _end_connection(self, client_id: str) -> None:
-        session, handler = self._sessions.get(client_id, (None, None))
-        if session is None or not session.transitions.is_connected():
-            return
-        await handler.handle_connection_closed()
-        async with asyncio.timeout(_TAKE_OVER_S):
-            while session.transitions.is_connected():  # noqa: ASYNC110 (amqtt has no event for it)
-                await asyncio.sleep(0.005)
+        """End a connection as if the network had, and wait until amqtt has dealt with it."""
+        session, handler = self._sessions[client_id]
+        try:
+            async with asyncio.timeout(_TAKE_OVER_S):
+                while session.transitions.is_connected():
+                    # again and again: it is lost on a handler that has not started yet
+                    await handler.handle_connection_closed()
+                    await asyncio.sleep(0.005)
+        except TimeoutError:
+            raise AMQTTError(f"the old connection of {client_id} does not end") from None
 
     async def _stop_handler(self, handler: Any) -> None:
         """Stop, even where the client reads no more and amqtt waits to write."""

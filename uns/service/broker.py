@@ -94,8 +94,8 @@ class MosquittoBroker:
         self.port = port
         self.host = _LOOPBACK
         self._settings = settings
-        self._own_folder = None if folder else tempfile.TemporaryDirectory(prefix="mosquitto-")
-        self.folder = folder or Path(self._own_folder.name if self._own_folder else "")
+        self.folder = folder or Path()
+        self._forgets = folder is None
         self._process: asyncio.subprocess.Process | None = None
         self._listener: asyncio.Task[None] | None = None
         self._last_lines: deque[str] = deque(maxlen=_LAST_LINES)
@@ -111,24 +111,23 @@ class MosquittoBroker:
         return self._process.pid if self._process else None
 
     async def __aenter__(self) -> Self:
-        try:
-            await self.start()
-        except BaseException:
-            self._forget()
-            raise
+        await self.start()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
     ) -> None:
         await self.stop()
-        self._forget()
+        if self._forgets:
+            shutil.rmtree(self.folder, ignore_errors=True)
 
     async def start(self) -> None:
         """Start it and wait until it accepts connections; raises BrokerError."""
         program = _find_mosquitto()
         await _check_free(self.host, self.port)
         self.port = self.port or _free_port()
+        if self._forgets and self.folder == Path():
+            self.folder = Path(tempfile.mkdtemp(prefix="mosquitto-"))
         self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / "mosquitto.conf"
         text = mosquitto_conf(self.port, self.folder, user=_user_for_root())
@@ -209,10 +208,6 @@ class MosquittoBroker:
             text = line.decode(errors="replace").strip().partition(": ")[2] or line.decode().strip()
             self._last_lines.append(text)
             _log.warning("mosquitto on port %s: %s", self.port, text)
-
-    def _forget(self) -> None:
-        if self._own_folder is not None:
-            self._own_folder.cleanup()
 
 
 def mosquitto_conf(port: int, folder: Path, *, host: str = _LOOPBACK, user: str = "") -> str:
