@@ -186,6 +186,11 @@ class Namespace:
         return len(self._nodes_online)
 
     @property
+    def nodes_missing(self) -> list[NodeId]:
+        """The project's edge nodes that are not there."""
+        return [node for node in self._lines if node not in self._nodes_online]
+
+    @property
     def topics_stale(self) -> int:
         """How many topics show an old value."""
         return sum(leaf.detail == STALE for leaf in self._leaves.values())

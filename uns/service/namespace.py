@@ -33,6 +33,8 @@ log = logging.getLogger("uns.namespace")
 TICK_S = 0.2
 KEEPALIVE_S = 5
 LEAVE_S = 3.0
+ASK_AFTER_S = 1.0  # births that come by themselves have come by then
+_ASKED_AT_ONCE = 20  # edge nodes per tick: a thousand births must not come at once
 _AT_ONCE = 200  # messages between two looks at the clock and the socket
 
 
@@ -146,6 +148,7 @@ class NamespaceService:
                 if is_broker_new:
                     tasks.create_task(self._define(session), name="namespace:define")
                 tasks.create_task(self._receive(session), name="namespace:receive")
+                tasks.create_task(self._ask(session), name="namespace:ask")
                 tasks.create_task(self._tick(session), name="namespace:tick")
         except asyncio.CancelledError:
             await self._leave(session)
@@ -192,6 +195,18 @@ class NamespaceService:
             await self._publish(session, Output([], some))
             await asyncio.sleep(0)
         await self._publish(session, Output([], self._presence(Presence.ONLINE, "")))
+
+    async def _ask(self, session: Session) -> None:
+        """Ask the project's edge nodes for their births, where none has come by itself.
+
+        A host hears of a node by its messages; one that has nothing new to say is silent.
+        """
+        await asyncio.sleep(ASK_AFTER_S)
+        missing = iter(self.namespace.nodes_missing)
+        while some := list(islice(missing, _ASKED_AT_ONCE)):
+            for node in some:
+                await session.publish(self.host.request_rebirth(node, now_ms()))
+            await asyncio.sleep(TICK_S)
 
     async def _receive(self, session: Session) -> None:
         async for batch in session.batches():
