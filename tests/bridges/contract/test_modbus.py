@@ -1,0 +1,20 @@
+"""The driver contract, kept by Modbus."""
+
+from __future__ import annotations
+
+import pytest
+from driver_contract import DriverContract
+
+from bridges.modbus import ModbusConfig
+
+pytestmark = pytest.mark.slow
+
+
+class TestModbus(DriverContract):
+    protocol = "modbus"
+
+    def config(self, port: int) -> ModbusConfig:
+        return ModbusConfig(host="127.0.0.1", port=port)
+
+    def address(self, number: int) -> str:
+        return f"hr:{2 * number} uint32"
