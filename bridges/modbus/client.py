@@ -77,15 +77,16 @@ class MbapClient(asyncio.Protocol):
             if self._end is not None or self._transport is None:
                 raise self._end or DeviceError(f"{self.where}: the session is not open")
             self._transaction = transaction = (self._transaction + 1) & 0xFFFF
-            answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+            loop = asyncio.get_running_loop()
+            answer: asyncio.Future[bytes] = loop.create_future()
             self._waiting[transaction] = answer
+            deadline = loop.call_later(self._timeout_s, _give_up, answer)
             try:
                 self._transport.write(_HEADER.pack(transaction, 0, len(pdu) + 1, unit) + pdu)
-                async with asyncio.timeout(self._timeout_s):
-                    reply = await answer
+                reply = await answer
             finally:
-                del self._waiting[transaction]
-                answer.cancel()  # a late answer finds nobody
+                deadline.cancel()
+                del self._waiting[transaction]  # a late answer finds nobody
         if reply[0] == pdu[0] | _EXCEPTION:
             raise DeviceRefusal(reply[1])
         if reply[0] != pdu[0]:
@@ -152,3 +153,8 @@ class MbapClient(asyncio.Protocol):
         for answer in self._waiting.values():
             if not answer.done():
                 answer.set_exception(self._end)
+
+
+def _give_up(answer: asyncio.Future[bytes]) -> None:
+    if not answer.done():
+        answer.set_exception(TimeoutError())

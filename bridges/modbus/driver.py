@@ -110,7 +110,8 @@ class ModbusDriver(PollDriver):
             address: ModbusAddress = tag.address.typed(tag.datatype)
         except DeviceError as error:
             return f"{error}; {error.hint}"
-        self._units.setdefault(address.unit, Unit(address.unit, self._where))
+        if address.unit not in self._units:
+            self._units[address.unit] = Unit(address.unit, self._where)
         is_bit = address.table.is_bits or address.bit is not None
         text = f"{address.length}s" if address.length else ""
         self._fields[tag.handle] = Field(
