@@ -13,9 +13,12 @@ __all__ = ["catalogue"]
 def catalogue() -> Catalogue:
     """Every driver and target there is; each is imported when a project names it."""
     from bridges import DRIVERS, get_driver
+    from uns.service.message_schemas import message_schemas
     from uns.target import TARGETS, get_target
 
-    return Catalogue(_OnDemand(DRIVERS, get_driver), _OnDemand(TARGETS, get_target))
+    return Catalogue(
+        _OnDemand(DRIVERS, get_driver), _OnDemand(TARGETS, get_target), message_schemas
+    )
 
 
 class _OnDemand(Mapping[str, Any]):

@@ -6,8 +6,9 @@ its addresses; a target brings the model of its settings. Both maps may load laz
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Collection, Hashable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
 from pydantic import BaseModel
@@ -32,7 +33,12 @@ class TargetClass(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """Drivers and targets by the names that engineers write."""
+    """Drivers and targets by the names that engineers write.
+
+    `messages` says which message schemas a project's folder has besides ours; without it a
+    route's `message` is not checked.
+    """
 
     drivers: Mapping[str, Any] = field(default_factory=dict)
     targets: Mapping[str, Any] = field(default_factory=dict)
+    messages: Callable[[Path], Collection[str]] | None = None

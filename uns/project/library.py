@@ -74,6 +74,10 @@ class Library:
         """Whether the entry is there but could not be read, which was reported."""
         return (key, name) in self.broken
 
+    def broken_names(self, key: str) -> set[str]:
+        """The names of the entries of `key` that could not be read."""
+        return {name for broken, name in self.broken if broken == key}
+
     def _add(self, source: Source) -> None:
         self.found += mistakes(source)
         whole = Written(source)

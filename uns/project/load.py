@@ -82,9 +82,9 @@ def _expanded(
     findings.extend(library.found)
     _require_enterprise(library, findings)
     expanded = expand(library, catalogue, secrets, findings, given=given)
-    check_routes(library, expanded.machines, findings)
     targets = targets_of(library, catalogue, secrets, findings)
     brokers = brokers_of(library, secrets, findings)
+    check_routes(library, expanded.machines, catalogue, folder, findings)
     if library.enterprise is None or findings.has_errors:
         return None
     return Project(
