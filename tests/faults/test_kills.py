@@ -82,7 +82,7 @@ class Line:
             for topic in line["machines"]
             if topic.endswith("/filler")
         }
-        while found := differences(self.plant.truth(), self.erp.orders, fillers):
+        while found := differences(self.plant.truth(), self.erp.machines_of, fillers):
             assert time.monotonic() - began < DELIVER_S, f"{found}\n{self._logs()}"
             await asyncio.sleep(0.5)
 
@@ -183,6 +183,6 @@ def _print(line: Line, fault: str, capsys: pytest.CaptureFixture[str]) -> None:
         print(
             f"\n{fault:48} oldest Good {line.oldest_good_s:4.1f} s   "
             f"well again after {line.recovered_s:4.1f} s   "
-            f"{line.erp.confirmations} confirmations, {line.erp.duplicates} repeats refused, "
+            f"{line.erp.confirmations_received} confirmations, {line.erp.duplicates} repeats refused, "
             "0 lost, 0 doubled"
         )

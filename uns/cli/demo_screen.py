@@ -55,8 +55,8 @@ def _orders(running: Demo) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
     for heading in ("confirmed to the ERP", "state", "good", "bad", "messages"):
         table.add_column(heading, justify="left" if heading == "state" else "right")
-    for order_id, machines in list(running.erp.orders.items())[-_SHOWN_ORDERS:]:
-        for told in machines.values():
+    for order_id in list(running.erp.orders())[-_SHOWN_ORDERS:]:
+        for told in running.erp.machines_of(order_id).values():
             table.add_row(
                 order_id, told.state, str(told.good), str(told.bad), str(told.confirmations)
             )

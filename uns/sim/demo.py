@@ -123,7 +123,7 @@ class Demo:
 
     def differences(self) -> list[str]:
         """Where the ERP's books and the plant's truth differ now."""
-        return differences(self.plant.truth(), self.erp.orders, self._confirmed)
+        return differences(self.plant.truth(), self.erp.machines_of, self._confirmed)
 
     def check(self) -> None:
         """Raise what ended the runtime, if something did."""
@@ -139,7 +139,8 @@ class Demo:
         seconds = time.monotonic() - self._began
         if self._seconds_to_many is None and health.topics_live > MANY_TOPICS:
             self._seconds_to_many = round(seconds, 1)
-        booked = [totals for order in self.erp.orders.values() for totals in order.values()]
+        orders = self.erp.orders()
+        booked = [told for order in orders for told in self.erp.machines_of(order).values()]
         return Summary(
             seconds=round(seconds, 1),
             sites=len({machine.site for machine in self.project.machines}),
@@ -153,8 +154,8 @@ class Demo:
             values_out=health.values_out,
             flagged=health.flagged,
             quarantined=health.quarantined,
-            confirmations=self.erp.confirmations,
-            orders=len(self.erp.orders),
+            confirmations=self.erp.confirmations_received,
+            orders=len(orders),
             good=sum(totals.good for totals in booked),
             bad=sum(totals.bad for totals in booked),
             differences=tuple(self.differences()),
@@ -163,12 +164,13 @@ class Demo:
 
 def differences(
     truth: Mapping[str, Any],
-    orders: Mapping[str, Mapping[str, OrderTotals]],
+    booked: Callable[[str], Mapping[str, OrderTotals]],
     machines: Container[str],
 ) -> list[str]:
     """Where the ERP's totals and the plant's own differ, one sentence each.
 
-    `machines` are the topics of those that the ERP is told of. Totals are compared, and the
+    `booked` gives what each machine has told of an order, by the order's id. `machines` are the
+    topics of those that the ERP is told of. Totals are compared, and the
     sum of the single confirmations too: one that was booked twice would show.
     """
     made = [
@@ -179,7 +181,7 @@ def differences(
         for record in machine["orders"].values()
         if record["good"] or record["bad"]
     ]
-    compared = (_difference(topic, record, orders.get(record["id"], {})) for topic, record in made)
+    compared = (_difference(topic, record, booked(record["id"])) for topic, record in made)
     return [sentence for sentence in compared if sentence]
 
 
