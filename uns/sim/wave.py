@@ -69,7 +69,7 @@ def _digits(span: float) -> int:
     >>> _digits(6.0), _digits(150.0), _digits(60000.0)
     (2, 1, 0)
     """
-    return max(0, math.ceil(-math.log10(span / _STEPS))) if span > 0 else 2
+    return max(0, round(-math.log10(span / _STEPS))) if span > 0 else 2
 
 
 _USUAL = {"Cel": (5.0, 80.0), "bar": (0.0, 8.0), "V": (220.0, 240.0), "Hz": (49.9, 50.1)}
