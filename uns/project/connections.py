@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic import ValidationError
@@ -19,20 +20,33 @@ from uns.project.parameters import Parameters
 from uns.project.secrets import MissingSecretError, Secrets
 from uns.project.source import Written
 
-__all__ = ["Connections", "Settings"]
+__all__ = ["Connections", "Link", "Settings"]
 
 Settings = tuple[Mapping[str, Any], Written]  # what is written, and where
 
 
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A tag's way to its device: a connection's key, and the settings its address is read with.
+
+    Settings that only say how addresses are read (a Modbus unit, an OPC UA namespace) are no
+    part of a key, so one connection may be shared by links that differ in them.
+    """
+
+    key: str
+    driver: Any
+    config: Any
+
+
 class Connections:
-    """The connections found so far, by key."""
+    """The connections found so far, by key; equal keys are one connection."""
 
     def __init__(self, catalogue: Catalogue, secrets: Secrets, findings: Findings) -> None:
         self.by_key: dict[str, Connection] = {}
         self._catalogue = catalogue
         self._secrets = secrets
         self._findings = findings
-        self._resolved: dict[tuple[str, str], Connection | None] = {}
+        self._resolved: dict[tuple[str, str], Link | None] = {}
 
     def find_driver(self, binding: Entry[BindingWords]) -> Any:
         """The driver class of a binding, or None after it was reported."""
@@ -46,8 +60,8 @@ class Connections:
 
     def find(
         self, binding: Entry[BindingWords], layers: list[Settings], parameters: Parameters
-    ) -> Connection | None:
-        """The connection that the layers of settings (the strongest last) come to."""
+    ) -> Link | None:
+        """The link that the layers of settings (the strongest last) come to."""
         driver = self.find_driver(binding)
         if driver is None:
             return None
@@ -83,27 +97,17 @@ class Connections:
         binding: Entry[BindingWords],
         settings: dict[str, Any],
         layers: list[Settings],
-    ) -> Connection | None:
+    ) -> Link | None:
         try:
             config = driver.Config.model_validate(settings)
         except ValidationError as error:
             self._report(driver.Config, error, layers)
             return None
-        place = binding.at.at("connection").place
-        return self._shared(Connection(config.key(), binding.words.driver, config, place))
-
-    def _shared(self, connection: Connection) -> Connection:
-        """The connection with equal settings that is there already, or this one."""
-        key, number = connection.key, 1
-        while key in self.by_key:
-            other = self.by_key[key]
-            if (other.driver, other.config) == (connection.driver, connection.config):
-                return other
-            number += 1
-            key = f"{connection.key}#{number}"
-        named = Connection(key, connection.driver, connection.config, connection.place)
-        self.by_key[key] = named
-        return named
+        key = config.key()
+        if key not in self.by_key:
+            place = binding.at.at("connection").place
+            self.by_key[key] = Connection(key, binding.words.driver, config, place)
+        return Link(key, driver, config)
 
     def _report(self, model: Any, error: ValidationError, layers: list[Settings]) -> None:
         """Point at the layer that wrote the setting, and show no secret."""

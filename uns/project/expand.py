@@ -10,7 +10,7 @@ from uns.equipment import Connection, Machine, Source, SparkplugId, Tag
 from uns.errors import AddressError
 from uns.hierarchy import MAX_LEVELS, MAX_TOPIC_BYTES
 from uns.project.catalogue import Catalogue
-from uns.project.connections import Connections, Settings
+from uns.project.connections import Connections, Link, Settings
 from uns.project.findings import Findings
 from uns.project.kinds import Feed, Kind, Kinds, KindTag
 from uns.project.library import Library
@@ -79,7 +79,7 @@ class _Builder:
         self._parameters = parameters
         self._connections = connections
         self._findings = findings
-        self._own: dict[tuple[str, int], tuple[Any, Connection] | None] = {}
+        self._own: dict[tuple[str, int], Link | None] = {}
 
     def machine(self, enterprise: str) -> Machine:
         """The machine with every tag whose topic and address could be made."""
@@ -117,7 +117,6 @@ class _Builder:
         link = self._link(feed)
         if link is None:
             return None
-        driver, connection = link
         try:
             text = feed.address.fill(values)
         except MissingParameterError as error:
@@ -128,7 +127,7 @@ class _Builder:
             self._findings.add(error.code, str(error), place, hint=error.hint)
             return None
         try:
-            return Source(connection.key, driver.parse(text, connection.config), text)
+            return Source(link.key, link.driver.parse(text, link.config), text)
         except AddressError as error:
             self._bad_address(error, feed, text, tag, values)
         return None
@@ -143,22 +142,20 @@ class _Builder:
         column = feed.address.origin(error.column, values)
         self._findings.add("UNS110", message, feed.at.inside(column), hint=error.hint)
 
-    def _link(self, feed: Feed) -> tuple[Any, Connection] | None:
-        """The driver and connection of a feed; looked up once per machine and binding."""
+    def _link(self, feed: Feed) -> Link | None:
+        """The link of a feed; looked up once per machine and binding."""
         known = (feed.binding.name, id(feed.settings))
         if known not in self._own:
             self._own[known] = self._connect(feed)
         return self._own[known]
 
-    def _connect(self, feed: Feed) -> tuple[Any, Connection] | None:
+    def _connect(self, feed: Feed) -> Link | None:
         binding = feed.binding
         layers: list[Settings] = [(binding.words.connection, binding.at.at("connection"))]
         layers += [(e.words.connection, e.at.at("connection")) for e in self._stamp.levels]
         if feed.settings:
             layers.append((feed.settings, feed.settings_at))
-        connection = self._connections.find(binding, layers, self._parameters)
-        driver = self._connections.find_driver(binding)
-        return None if connection is None else (driver, connection)
+        return self._connections.find(binding, layers, self._parameters)
 
     def _check_size(self, topic: Topic) -> None:
         """The limits beyond which some brokers do not follow (docs/reference/topics.md)."""
