@@ -83,11 +83,17 @@ class ModbusDriver(PollDriver):
         """One reading for every handle; raises DeviceError where the session is over."""
         client = self._session()
         scan = self._scans.get(id(handles))
-        if scan is None or scan.handles is not handles:
+        if scan is None:
             scan = self._scans[id(handles)] = self._planned(handles)
         readings = list(bad(scan.unbound))
-        for unit_scan in scan.units:
+        may_wait = True
+        for unit_scan in sorted(scan.units, key=_urgency):
+            was_failing = unit_scan.unit.is_failing
+            if was_failing and not may_wait:
+                readings += unit_scan.unread()
+                continue
             readings += await unit_scan.read(client, self.config.max_in_flight)
+            may_wait = may_wait and not (was_failing and unit_scan.unit.is_silent)
         self._check_silence()
         return readings
 
@@ -168,3 +174,8 @@ class ModbusDriver(PollDriver):
         if answer != confirmed:
             return f"{self._where} confirmed another write than that of {tag.address}; read it back"
         return ""
+
+
+def _urgency(scan: UnitScan) -> tuple[bool, float]:
+    """Healthy units first; of the failing ones, that which was not asked for longest."""
+    return scan.unit.is_failing, scan.unit.asked_s

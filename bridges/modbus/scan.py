@@ -13,7 +13,7 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from itertools import chain, repeat
 
 from bridges.blocks import Block
@@ -75,7 +75,7 @@ class UnitScan:
     """
 
     def __init__(self, unit: Unit, blocks: Sequence[Block]) -> None:
-        self._unit = unit
+        self.unit = unit
         self._blocks = list(blocks)
         self._suspects: deque[Block] = deque()
         self._resting: list[Block] = []
@@ -83,16 +83,19 @@ class UnitScan:
     async def read(self, client: MbapClient, width: int) -> list[Reading]:
         """One reading for every tag, `width` requests at a time; raises DeviceError."""
         scan = _Scan(time.monotonic())
-        if not self._unit.rests(scan.now_s):
+        if not self.unit.rests(scan.now_s):
+            self.unit.asked_s = scan.now_s
             self._wake(scan.now_s)
             await self._ask_blocks(scan, client, width)
             await self._ask_suspects(scan, client)
             self._judge(scan)
             self._tell(scan, client.where)
-        for block in chain(self._blocks, self._suspects, self._resting):
-            if block not in scan.answered:
-                scan.readings += bad(block.handles)
-        return scan.readings
+        return scan.readings + self.unread(scan.answered)
+
+    def unread(self, but: Container[Block] = ()) -> list[Reading]:
+        """Bad readings for all tags, but for those of some blocks."""
+        blocks = chain(self._blocks, self._suspects, self._resting)
+        return [reading for block in blocks if block not in but for reading in bad(block.handles)]
 
     def _wake(self, now_s: float) -> None:
         self._suspects += [block for block in self._resting if block.asked_again_s <= now_s]
@@ -133,7 +136,7 @@ class UnitScan:
         asked = time.time()
         try:
             raw = await client.read(
-                self._unit.number, function, block.start, block.cells, block.raw_bytes
+                self.unit.number, function, block.start, block.cells, block.raw_bytes
             )
         except (DeviceRefusal, TimeoutError) as refusal:
             return refusal
@@ -178,15 +181,15 @@ class UnitScan:
 
     def _judge(self, scan: _Scan) -> None:
         if scan.is_heard:
-            self._unit.answered()
+            self.unit.answered()
         elif scan.failure is not None:
             is_silent = isinstance(scan.failure, TimeoutError)
             why = reason(scan.failure.code) if isinstance(scan.failure, DeviceRefusal) else ""
-            self._unit.failed(scan.now_s, why or "no answer in time", is_silent=is_silent)
+            self.unit.failed(scan.now_s, why or "no answer in time", is_silent=is_silent)
 
     def _tell(self, scan: _Scan, where: str) -> None:
         """One sentence for all that was newly refused, and one for all that came back."""
-        who = f"{where}: unit {self._unit.number}"
+        who = f"{where}: unit {self.unit.number}"
         if scan.refused:
             why = scan.refused[0][1]
             places = _spans(block for block, _ in scan.refused)

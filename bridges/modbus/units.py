@@ -2,7 +2,7 @@
 
 A gateway serves many units on one serial line. One that is switched off must not slow the
 others down: after three failed scans it rests, 10 s at first and up to 5 min, and its tags
-are Bad meanwhile.
+are Bad meanwhile. Of several that fail, each scan asks one only, for each costs a time-out.
 """
 
 from __future__ import annotations
@@ -21,15 +21,29 @@ _LONGEST_REST_S = 300.0
 class Unit:
     """What a session knows of one unit id; `now_s` is any clock that only goes forward."""
 
-    __slots__ = ("_failures", "_next_rest_s", "_rests_until_s", "_where", "is_silent", "number")
+    __slots__ = (
+        "_failures",
+        "_next_rest_s",
+        "_rests_until_s",
+        "_where",
+        "asked_s",
+        "is_silent",
+        "number",
+    )
 
     def __init__(self, number: int, where: str) -> None:
         self.number = number
+        self.asked_s = 0.0  # when it was asked last
         self.is_silent = False  # its last request was not answered at all
         self._where = where
         self._failures = 0
         self._next_rest_s = _FIRST_REST_S
         self._rests_until_s = 0.0
+
+    @property
+    def is_failing(self) -> bool:
+        """Whether its last scan failed."""
+        return self._failures > 0
 
     def rests(self, now_s: float) -> bool:
         """Whether it is not to be asked now."""

@@ -422,6 +422,25 @@ async def test_a_silent_unit_costs_three_time_outs_and_then_rests(monkeypatch):
         assert [0, 0, 0] == _listed(await driver.read(handles))
 
 
+async def test_many_silent_units_cost_one_time_out_in_each_scan():
+    """With half of a gateway's units dead, healthy ones are read about as often as before."""
+    texts = [f"{unit}/hr:0 int16" for unit in range(1, 9)]
+    async with (
+        ModbusServer(units=range(1, 9)) as server,
+        _session(server.port, texts, timeout_s=0.4) as (driver, handles),
+    ):
+        for unit in (1, 3, 5, 7):
+            server[unit].is_on = False
+        assert [None, 0] * 4 == _listed(await driver.read(handles))
+        for _ in range(8):
+            before = server.requests.total()
+            assert [None, 0] * 4 == _listed(await driver.read(handles))
+            assert 5 == server.requests.total() - before
+        assert [3] * 4 == [server.requests[unit, 3] for unit in (1, 3, 5, 7)]
+        assert [None, 0] * 4 == _listed(await driver.read(handles))
+        assert [9 + 1] * 4 == [server.requests[unit, 3] for unit in (2, 4, 6, 8)]
+
+
 @pytest.mark.parametrize("code", [4, 5, 6, 10, 11])
 async def test_a_gateway_that_reports_a_dead_unit(code):
     """Exceptions about the device concern its unit: no tag is blamed, others go on."""

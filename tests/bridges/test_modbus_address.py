@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,6 +14,7 @@ from uns.errors import AddressError
 from uns.metric import DataType
 
 CONFIG = ModbusConfig(host="10.2.1.20")
+ROOT = Path(__file__).parents[2]
 
 
 def _parse(text, **settings):
@@ -158,3 +161,11 @@ def test_settings_of_the_session_make_the_key():
     assert "modbus://10.2.1.20:502?max_gap=0" == ModbusConfig(host="10.2.1.20", max_gap=0).key()
     assert ("10.2.1.20", 502) == CONFIG.endpoint()
     assert ("10.2.1.20", 1502) == CONFIG.moved_to(1502).endpoint()
+
+
+def test_every_setting_and_type_is_in_the_reference():
+    """docs/reference/bridges/modbus.md speaks of each setting, type and byte order."""
+    page = (ROOT / "docs/reference/bridges/modbus.md").read_text()
+    assert [] == [name for name in ModbusConfig.model_fields if f"| `{name}` |" not in page]
+    words = ["int16", "uint64", "float32", "float64", "string[n]", *ByteOrder, *Table]
+    assert [] == [word for word in words if word not in page]
