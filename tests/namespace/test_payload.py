@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from uns.equipment import Tag
 from uns.metric import DataType, Quality
-from uns.namespace.payload import Clock, read_vqt, tail, value_writer
+from uns.namespace.payload import Clock, tail, value_writer
 from uns.schema.float32 import as_float32
 from uns.topic import Topic
 
@@ -121,34 +121,6 @@ def test_the_clock_forgets() -> None:
     for second in range(10_000):
         clock.second(second)
     assert len(clock._seconds) <= 4096
-
-
-def test_a_written_payload_is_read_back() -> None:
-    """The value stays JSON text, so that no integer is rounded on the way."""
-    payload = (
-        b'{"value":18446744073709551615,"quality":"Good","timestamp":"2026-01-08T10:30:00.123Z"}'
-    )
-    seen = read_vqt(payload)
-    assert seen is not None
-    assert (bytes(seen.value), seen.timestamp_ms) == (b"18446744073709551615", 1_767_868_200_123)
-
-
-@pytest.mark.parametrize(
-    "payload", [b"", b"42", b"{}", b"[]", b"\xff", b'{"value":1,"quality":"Good"}']
-)
-def test_what_is_no_value_payload_is_none(payload: bytes) -> None:
-    """Anybody may have written to a topic: reading it never raises."""
-    assert read_vqt(payload) is None
-
-
-@pytest.mark.parametrize(
-    "when", ["", "yesterday", "2026-13-01T00:00:00Z", "0001-01-01T00:00:00+14:00"]
-)
-def test_a_timestamp_that_is_none_is_zero(when: str) -> None:
-    """What another program wrote as a time may be anything."""
-    seen = read_vqt(json.dumps({"value": 1, "quality": "Good", "timestamp": when}).encode())
-    assert seen is not None
-    assert seen.timestamp_ms == 0
 
 
 def test_a_64_bit_source_behind_a_float_tag_keeps_its_digits() -> None:

@@ -1,8 +1,7 @@
 """The tree of last known values: told what happened, it returns what to publish."""
 
 from uns.namespace.leaf import Output
-from uns.namespace.payload import Vqt, read_vqt
 from uns.namespace.state import Presence, State
 from uns.namespace.tree import Counts, Fact, Namespace
 
-__all__ = ["Counts", "Fact", "Namespace", "Output", "Presence", "State", "Vqt", "read_vqt"]
+__all__ = ["Counts", "Fact", "Namespace", "Output", "Presence", "State"]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
 import msgspec
@@ -26,10 +26,8 @@ __all__ = [
     "GOOD_BEFORE_TIMESTAMP",
     "MILLISECONDS",
     "Clock",
-    "Vqt",
     "Writer",
     "json_text",
-    "read_vqt",
     "tail",
     "value_writer",
 ]
@@ -113,33 +111,3 @@ def _state_writer(states: Mapping[int, str]) -> Writer:
         return json_text(str(value)) if known is None else known
 
     return write
-
-
-class Vqt(msgspec.Struct, gc=False):
-    """A value payload as it was read: `value` is still JSON text."""
-
-    value: msgspec.Raw
-    quality: str
-    timestamp: str
-    unit: str = ""
-    detail: str = ""
-
-    @property
-    def timestamp_ms(self) -> int:
-        """The timestamp in milliseconds since 1970; 0 where it is none."""
-        try:
-            moment = datetime.fromisoformat(self.timestamp).astimezone(UTC)
-        except (ValueError, OverflowError):
-            return 0
-        return (moment.replace(tzinfo=None) - _EPOCH) // timedelta(milliseconds=1)
-
-
-_decoder = msgspec.json.Decoder(Vqt)
-
-
-def read_vqt(payload: bytes) -> Vqt | None:
-    """Return the value in a payload; None where it is not a value payload."""
-    try:
-        return _decoder.decode(payload)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return None

@@ -24,7 +24,7 @@ from uns.namespace.device import Device, DeviceKey
 from uns.namespace.foreign import Border
 from uns.namespace.leaf import BAD, GOOD, NULL, STALE, UNCERTAIN, Leaf, Output
 from uns.namespace.meta import machine_meta, tag_meta
-from uns.namespace.payload import BEFORE_VALUE, GOOD_BEFORE_TIMESTAMP, MILLISECONDS, Clock, read_vqt
+from uns.namespace.payload import BEFORE_VALUE, GOOD_BEFORE_TIMESTAMP, MILLISECONDS, Clock
 from uns.namespace.quarantine import Quarantine
 from uns.namespace.state import Presence, State
 from uns.schema.value import QUALITIES
@@ -32,6 +32,7 @@ from uns.schema.verdict import Verdict
 from uns.sparkplug.events import Born, Changed, Died, Problem
 from uns.sparkplug.names import BD_SEQ, NodeId
 from uns.sparkplug.slot import Slot
+from uns.vqt import read_vqt
 
 __all__ = ["Counts", "Fact", "Namespace", "Update"]
 
