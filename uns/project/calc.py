@@ -73,13 +73,15 @@ def _is_tag_call(node: ast.AST) -> bool:
     )
 
 
-def check_calc(made: Draft, tags: Iterable[str], findings: Findings) -> None:
-    """Report a formula that cannot be read, or names a tag the machine does not have."""
+def check_calc(made: Draft, tags: Iterable[str] | None, findings: Findings) -> None:
+    """Report a formula that cannot be read, or names a tag that is not among `tags`, if given."""
     name, text, at = made.name, made.fixed["calc"], written_at(made.layers, "calc")
     try:
         formula = compile_calc(text)
     except ExpressionError as error:
         findings.add("UNS401", str(error), at.inside(error.column), hint=error.hint)
+        return
+    if tags is None:
         return
     known = {tag.replace("/", "."): tag for tag in tags}
     for wanted in formula.names:

@@ -170,7 +170,7 @@ def _missing(steps: Steps, loc: Steps, at: Written, error: dict[str, Any]) -> Di
     holder = Written(at.source, steps[:-1])
     if isinstance(loc[-1], int):  # `range: [1]`
         name, number = loc[-2] if len(loc) > 1 else "the list", len(error["input"])
-        return diagnostic("UNS106", f"`{name}` needs more than {number} values", holder)
+        return diagnostic("UNS106", f"`{name}` has too few values: {number}", holder)
     return diagnostic("UNS102", f"`{loc[-1]}` is required here", holder, of_key=True)
 
 

@@ -59,6 +59,7 @@ def expand(
         machines.append(
             _Builder(stamp, kind, parameters, connections, findings).machine(enterprise)
         )
+    kinds.check_unused_types()
     kinds.report_unused_addresses()
     return Expanded(tuple(machines), connections.by_key)
 

@@ -207,6 +207,22 @@ class Kinds:
             of_key=True,
         )
 
+    def check_unused_types(self) -> None:
+        """What is wrong with types that no machine has; whatever a machine could still add is not.
+
+        A part's or an ancestor's percentage may get its range, and its formula its tags, where
+        the type is used.
+        """
+        used = {name for kind in self._kinds.values() if kind for name in kind.shape.lineage}
+        for name, entry in self._library.types.items():
+            shape = None if name in used else self._shapes.find(name, entry.at)
+            for tag, shaped in shape.tags.items() if shape else ():
+                made = draft(tag, shaped.layers)
+                found = problems(made)
+                self._findings.extend(one for one in found if one.code != _NEEDS_RANGE)
+                if made.fixed["calc"]:
+                    check_calc(made, None, self._findings)
+
     def report_unused_addresses(self) -> None:
         """Addresses for tags that no machine has: a slip where one looks like another tag."""
         for name, asked in self._asked.items():
@@ -224,6 +240,7 @@ class Kinds:
                 )
 
 
+_NEEDS_RANGE = "UNS217"
 _SHOWN = 4  # names in a warning; the rest is a number
 
 

@@ -76,6 +76,11 @@ class _Lines:
         self._sources = sources
         self._cut: dict[str, list[str]] = {}
 
+    def has(self, file: str) -> bool:
+        """Whether there is any text to show."""
+        source = self._sources.get(file)
+        return source is not None and bool(source.text)
+
     def line(self, file: str, number: int) -> str:
         if file not in self._cut:
             source = self._sources.get(file)
@@ -91,6 +96,9 @@ def _snippet(
     line = _plain(lines.line(at.file, span.line))
     margin = " " * len(str(span.line))
     place = f"{at.file}:{span.line}:{span.column}"
+    if not lines.has(at.file):
+        _print(console, Text.assemble(("--> ", "blue"), _plain(at.file), (f" {note}", colour)))
+        return
     _print(console, Text.assemble(margin, ("--> ", "blue"), _plain(place)))
     start = min(span.column - 1, len(line))
     end = span.end_column - 1 if span.end_line == span.line else len(line)
