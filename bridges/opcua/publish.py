@@ -53,7 +53,7 @@ def _response(body: bytes) -> Published:
     readings: list[Reading] = []
     for _ in range(count):
         type_id, encoding, length = _NOTIFICATION.unpack_from(body, position)
-        if type_id != _DATA_CHANGE or encoding != _BINARY:
+        if type_id != _DATA_CHANGE or encoding != _BINARY or length < 0:
             raise _Unusual
         position += _NOTIFICATION.size
         _append_items(body, position, readings)

@@ -36,9 +36,10 @@ class Session:
         return self._link.keepalive_s
 
     async def open(self) -> None:
-        """Connect, log in, create the subscription."""
+        """Connect, log in, create the subscription, learn the namespaces."""
         with _sentences(self._config):
             await self._link.open()
+            self._namespaces = await self._link.namespaces()
 
     async def close(self) -> None:
         """Log out."""
@@ -52,7 +53,8 @@ class Session:
     async def bind(self, tags: Sequence[BoundTag]) -> list[BindResult]:
         """Have each tag monitored under its own handle."""
         with _sentences(self._config):
-            self._namespaces = await self._link.namespaces()
+            if any(self._namespace_problem(tag.address) for tag in tags):
+                self._namespaces = await self._link.namespaces()  # one may have been added
             problems = {tag.handle: self._namespace_problem(tag.address) for tag in tags}
             known = [tag for tag in tags if not problems[tag.handle]]
             statuses = await self._link.monitor([self._item(tag) for tag in known])

@@ -1,0 +1,89 @@
+"""A simulated OPC UA server with one tag of each kind, and a driver that is connected to it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+
+import pytest
+
+from bridges.driver import BoundTag
+from bridges.opcua import OpcUaConfig, OpcUaDriver
+from uns.metric import DataType, Reading
+from uns.sim.opcua_server import OpcUaServer, ServedTag
+
+NAMESPACE = "urn:test:filler"
+TAGS = [
+    ServedTag("Speed", DataType.DOUBLE, 1.5, True),
+    ServedTag("Good", DataType.UINT32, 7, True),
+    ServedTag("Running", DataType.BOOLEAN, True, True),
+    ServedTag("Recipe", DataType.STRING, "Größe 1", True),
+    ServedTag("Since", DataType.DATETIME, 1_767_868_200_123, True),
+    ServedTag("Small", DataType.INT8, -5, True),
+    ServedTag("Serial", DataType.UINT64, 2**63, False),
+    ServedTag(1004, DataType.INT16, 42, True),
+]
+
+
+class Collected:
+    """A sink that keeps what it gets."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[Reading]] = []
+        self.signs = 0
+
+    def readings(self, batch: Sequence[Reading]) -> None:
+        self.batches.append(list(batch))
+
+    def alive(self) -> None:
+        self.signs += 1
+
+    @property
+    def values(self) -> dict[int, tuple]:
+        """The latest reading of each handle, without it."""
+        return {reading[0]: reading[1:] for batch in self.batches for reading in batch}
+
+
+def bound(config: OpcUaConfig, *addresses: str, every: bool = False) -> list[BoundTag]:
+    """Tags at these addresses, with handles from 100 and the shortest scan."""
+    return [
+        BoundTag(100 + n, OpcUaDriver.parse(text, config), DataType.FLOAT, 0.05, every)
+        for n, text in enumerate(addresses)
+    ]
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[OpcUaServer]:
+    async with OpcUaServer(NAMESPACE, TAGS) as running:
+        yield running
+
+
+@pytest.fixture
+async def driver(server: OpcUaServer) -> AsyncIterator[OpcUaDriver]:
+    config = OpcUaConfig(endpoint=server.endpoint, namespace=NAMESPACE, publishing_s=0.05)
+    opened = OpcUaDriver(config)
+    await opened.open()
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+def tags_at():
+    """`bound`, as a fixture: tests do not import from here."""
+    return bound
+
+
+@pytest.fixture
+async def collecting(driver: OpcUaDriver):
+    """A function that starts the driver's `run` and returns where its readings go."""
+    tasks: list[asyncio.Task[None]] = []
+
+    def start() -> Collected:
+        sink = Collected()
+        tasks.append(asyncio.create_task(driver.run(sink)))
+        return sink
+
+    yield start
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,43 @@
+// A small plant on node-opcua: node node_server.js PORT
+const { OPCUAServer, DataType, VariantArrayType, StatusCodes, MessageSecurityMode, SecurityPolicy } = require("node-opcua");
+
+async function main(port) {
+  const server = new OPCUAServer({
+    port,
+    hostname: "127.0.0.1",
+    resourcePath: "/UA/Plant",
+    allowAnonymous: true,
+    securityModes: [MessageSecurityMode.None, MessageSecurityMode.SignAndEncrypt],
+    securityPolicies: [SecurityPolicy.None, SecurityPolicy.Basic256Sha256],
+    serverCapabilities: { operationLimits: { maxMonitoredItemsPerCall: 50, maxNodesPerRead: 50, maxNodesPerWrite: 50 } },
+  });
+  await server.initialize();
+  const space = server.engine.addressSpace;
+  const plant = space.registerNamespace("urn:plant");
+  const line = plant.addObject({ organizedBy: space.rootFolder.objects, browseName: "Line1" });
+  const variable = (name, type, value, status = StatusCodes.Good) => {
+    const node = plant.addVariable({
+      componentOf: line, browseName: name, nodeId: `s=${name}`, dataType: type,
+      minimumSamplingInterval: 0, accessLevel: "CurrentRead | CurrentWrite",
+    });
+    node.setValueFromSource({ dataType: DataType[type], arrayType: VariantArrayType.Scalar, value }, status);
+    return node;
+  };
+  variable("Bool", "Boolean", true);
+  variable("Int16", "Int16", -5);
+  variable("UInt32", "UInt32", 4000000000);
+  variable("Int64", "Int64", [0, 77]);
+  variable("Float", "Float", 1.5);
+  variable("String", "String", "Größe 1");
+  variable("Setpoint", "Double", 1);
+  variable("Bad", "Double", 1, StatusCodes.BadSensorFailure);
+  variable("Uncertain", "Double", 2, StatusCodes.UncertainLastUsableValue);
+  for (let n = 0; n < 200; n++) variable(`T${n}`, "Double", n);
+  const counter = variable("Counter", "UInt32", 0);
+  let count = 0;
+  setInterval(() => counter.setValueFromSource({ dataType: DataType.UInt32, value: ++count }), 100);
+  await server.start();
+  console.log("READY");
+}
+
+main(Number(process.argv[2]));

@@ -1,0 +1,120 @@
+"""The driver against a server that is not ours: node-opcua, when it is installed.
+
+npm install node-opcua
+UNS_NODE_MODULES=$PWD/node_modules pytest tests/bridges/opcua/test_node_opcua.py
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import select
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bridges.opcua import OpcUaConfig, OpcUaDriver
+from uns.metric import Quality
+
+MODULES = Path(os.environ.get("UNS_NODE_MODULES", "node_modules")).absolute()
+START_S = 60.0  # its first start makes certificates
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed"),
+    pytest.mark.skipif(
+        not (MODULES / "node-opcua").is_dir(),
+        reason="npm package node-opcua is not installed in UNS_NODE_MODULES",
+    ),
+]
+
+
+@pytest.fixture(scope="module")
+def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A node-opcua server with a page of variables; its state stays in a folder of the test."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port = sock.getsockname()[1]
+    script = Path(__file__).with_name("node_server.js")
+    home = tmp_path_factory.mktemp("node-opcua")
+    process = subprocess.Popen(
+        ["node", str(script), str(port)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, "NODE_PATH": str(MODULES), "HOME": str(home)},
+    )
+    try:
+        _wait_until_ready(process)
+        yield f"opc.tcp://127.0.0.1:{port}/UA/Plant"
+    finally:
+        process.kill()
+        process.wait(10)
+        process.stdout.close()
+
+
+def _wait_until_ready(process: subprocess.Popen[str]) -> None:
+    said = ""
+    while "READY" not in said:
+        readable, _, _ = select.select([process.stdout], [], [], START_S)
+        assert readable, said
+        line = process.stdout.readline()
+        assert line, said
+        said += line
+
+
+@pytest.fixture
+async def driver(endpoint: str):
+    config = OpcUaConfig(endpoint=endpoint, namespace="urn:plant", publishing_s=0.1)
+    opened = OpcUaDriver(config)
+    await opened.open()
+    yield opened
+    await opened.close()
+
+
+async def until(is_true, within_s=10):
+    async with asyncio.timeout(within_s):
+        while not is_true():  # noqa: ASYNC110 - what is waited for has no event
+            await asyncio.sleep(0.02)
+
+
+async def test_its_values_are_read(driver, collecting, tags_at):
+    """Types, texts, qualities and 64-bit integers of a server with another encoder than ours."""
+    names = ["s=Bool", "s=Int16", "s=UInt32", "s=Int64", "s=Float", "s=String", "s=Bad"]
+    results = await driver.bind(tags_at(driver.config, *names, "s=Uncertain", "s=Nowhere"))
+    assert [""] * 8 + ["the server has no such node"] == [result.problem for result in results]
+    sink = collecting()
+    await until(lambda: len(sink.values) == 8)
+    values = [sink.values[100 + n][0] for n in range(8)]
+    assert [True, -5, 4_000_000_000, 77, 1.5, "Größe 1", None, 2.0] == values
+    assert (Quality.BAD, Quality.STALE) == (sink.values[106][1], sink.values[107][1])
+
+
+async def test_a_counter_arrives_without_gaps(driver, collecting, tags_at):
+    """A `deliver: every` tag that counts ten times a second loses nothing between collections."""
+    await driver.bind(tags_at(driver.config, "s=Counter", every=True))
+    sink = collecting()
+    await until(lambda: sum(len(batch) for batch in sink.batches) > 20)
+    counted = [int(reading[1]) for batch in sink.batches for reading in batch]
+    assert list(range(counted[0], counted[0] + len(counted))) == counted
+
+
+async def test_it_takes_our_writes(driver, collecting, tags_at):
+    """A value in the variable's type, without status and times, and read back."""
+    tags = tags_at(driver.config, "s=Setpoint", "s=UInt32")
+    await driver.bind(tags)
+    sink = collecting()
+    await until(lambda: sink.values)
+    assert [""] == await driver.write([(tags[0], 12)])
+    await until(lambda: sink.values.get(100, (None,))[0] == 12.0)
+    assert await driver.write([(tags[1], "text")]) != [""]
+
+
+async def test_its_operation_limit_is_kept(driver, tags_at):
+    """It takes 50 items in a request; 200 are bound."""
+    results = await driver.bind(tags_at(driver.config, *[f"s=T{n}" for n in range(200)]))
+    assert [] == [result for result in results if result.problem]
