@@ -26,6 +26,7 @@ from independent import PROTO, IndependentHost, as_float32, golden, payload_clas
 
 pytestmark = pytest.mark.slow
 
+ENVELOPE = Path(__file__).parents[2] / "schemas" / "value" / "1.json"
 DURATION_S = 30
 SPEED = 8
 HAS_MOSQUITTO = bool(shutil.which("mosquitto") or Path("/usr/sbin/mosquitto").exists())
@@ -155,31 +156,21 @@ def test_confirmations_on_the_tree_equal_the_truth(watched: Watched) -> None:
 
 
 def test_every_value_is_valid_against_its_schema(watched: Watched) -> None:
-    """Each payload that was ever published obeys the schema that its machine's `_meta` holds."""
+    """Each payload ever published obeys the envelope, and each Good value its tag's own schema."""
+    envelope = jsonschema_rs.validator_for(json.loads(ENVELOPE.read_text()))
     checked = 0
     for topic, seen in _values(watched):
-        validator = _validator(watched, topic)
+        meta = json.loads(watched.tree[f"{topic}/_meta"][-1])
+        value = jsonschema_rs.validator_for(meta["schema"])
         for payload in filter(None, seen):
             document = json.loads(payload)
-            assert [] == [e.message for e in validator.iter_errors(document)], (topic, document)
+            assert [] == [e.message for e in envelope.iter_errors(document)], (topic, document)
+            assert meta.get("unit") == document.get("unit")
+            if document["quality"] == "Good":
+                wrong = [e.message for e in value.iter_errors(document["value"])]
+                assert [] == wrong, (topic, document)
             checked += 1
     assert checked > 3000
-
-
-def _validator(run: Watched, topic: str) -> Any:
-    """The tag's part of the schema in the nearest `_meta` above it."""
-    names = topic.split("/")
-    for depth in range(len(names) - 1, 3, -1):
-        meta = run.tree.get("/".join([*names[:depth], "_meta"]))
-        if meta is None:
-            continue
-        schema = json.loads(meta[-1]).get("schema")
-        if isinstance(schema, dict):
-            tag = schema["properties"]["/".join(names[depth:])]
-            return jsonschema_rs.validator_for(
-                {"$schema": schema["$schema"], **tag, "$defs": schema.get("$defs", {})}
-            )
-    raise AssertionError(f"no _meta speaks of {topic}")
 
 
 @needs_shared
@@ -242,7 +233,10 @@ def test_ctrl_c_once_leaves_cleanly(tmp_path: Path) -> None:
         env=os.environ | {"NO_COLOR": "1"},
     ) as demo:
         try:
-            time.sleep(9)
+            assert demo.stderr is not None
+            while not demo.stderr.readline().startswith(b"leave"):
+                assert demo.poll() is None
+            time.sleep(5)
             demo.send_signal(signal.SIGINT)
             out, talk = demo.communicate(timeout=30)
         finally:

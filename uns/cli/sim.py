@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import signal
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,7 +48,8 @@ def sim(
     """Serve every machine of PROJECT over its own protocol, with machines that behave.
 
     Without PROJECT it is the demo plant. Devices of the project that are not at 127.0.0.1
-    are served on free ports here. Runs until Ctrl-C.
+    are served on free ports here. Runs until Ctrl-C. SIGUSR1 lets every machine stop counting
+    for good, so that books can be compared with the truth.
     """
     from uns.cli.project import loaded
     from uns.cli.talk import run_until_interrupt, talk
@@ -62,12 +65,20 @@ def sim(
 
 
 async def _serve(plant: SimulatedPlant, project: Project, duration: float | None) -> None:
-    async with plant:
+    wound_down = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, wound_down.set)
+    async with plant, asyncio.TaskGroup() as tasks:
         _introduce(plant, project)
-        try:
+        waiting = tasks.create_task(_wind_down(plant, wound_down), name="sim:wind-down")
+        with suppress(TimeoutError):
             await asyncio.wait_for(plant.wait(), duration)
-        except TimeoutError:
-            return
+        waiting.cancel()
+
+
+async def _wind_down(plant: SimulatedPlant, asked: asyncio.Event) -> None:
+    await asked.wait()
+    await plant.wind_down()
+    click.echo("every machine has stopped counting", err=True)
 
 
 def _introduce(plant: SimulatedPlant, project: Project) -> None:
