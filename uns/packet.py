@@ -17,15 +17,16 @@ from uns.errors import PeerProtocolError
 from uns.message import Message
 
 __all__ = [
+    "LARGEST_PACKET",
+    "MQTT_3",
     "MQTT_5",
-    "MQTT_311",
     "PacketReader",
     "puback_packets",
     "publish_packet",
     "publish_packets",
 ]
 
-MQTT_311 = 4  # MQTT 3.1.1 §3.1.2.2: the protocol level in CONNECT
+MQTT_3 = 4  # MQTT 3.1.1 §3.1.2.2: its protocol level in CONNECT
 MQTT_5 = 5
 
 _PUBLISH = 0x30

@@ -14,15 +14,15 @@ from uns.errors import PeerProtocolError
 from uns.message import Message
 from uns.packet import (
     LARGEST_PACKET,
+    MQTT_3,
     MQTT_5,
-    MQTT_311,
     PacketReader,
     puback_packets,
     publish_packet,
     publish_packets,
 )
 
-versions = st.sampled_from([MQTT_311, MQTT_5])
+versions = st.sampled_from([MQTT_3, MQTT_5])
 topics = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0+#"), min_size=1)
 payloads = st.binary() | st.integers(0, 40_000).map(bytes)
 messages = st.builds(Message, topics, payloads, st.integers(0, 1), st.booleans())

@@ -12,7 +12,7 @@ from uns.mqtt.broker import Broker
 from uns.mqtt.control import connect_packet
 from uns.mqtt.session import Filters, Session
 from uns.mqtt.wire import Wire
-from uns.packet import MQTT_5, MQTT_311
+from uns.packet import MQTT_3, MQTT_5
 
 __all__ = ["CONNECT_S", "KEEPALIVE_S", "RefusedError", "connect"]
 
@@ -46,7 +46,7 @@ async def connect(
     that is not `clean` keeps its subscriptions and unacknowledged messages at the broker.
     Raises BrokerError.
     """
-    versions = (protocol,) if protocol else (MQTT_5, MQTT_311)
+    versions = (protocol,) if protocol else (MQTT_5, MQTT_3)
     for version in versions:
         message = will() if will else None
         try:
@@ -110,7 +110,7 @@ async def _dial(broker: Broker, wire: Wire) -> None:
 
 def _judge(broker: Broker, wire: Wire) -> None:
     """Raise what a refusing CONNACK, or none at all, means."""
-    connack, is_311 = wire.connack, wire.proto_ver == MQTT_311
+    connack, is_311 = wire.connack, wire.proto_ver == MQTT_3
     if connack is None:
         wire_lost = str(wire.lost)
         error = BrokerError if is_311 else _OtherVersionError

@@ -23,10 +23,11 @@ from amqtt.plugins.base import BaseAuthPlugin
 __all__ = ["CorrectedBroker", "Everyone"]
 
 _REFUSED = 0x80  # MQTT 3.1.1 §3.9.3: a SUBACK's failure
-_MQTT_311 = 4
+_MQTT_3 = 4
 _WRONG_VERSION = b"\x20\x02\x00\x01"  # MQTT 3.1.1 §3.2.2.3: CONNACK with return code 1
 _CONNECT, _LONGEST_HEAD, _SHORTEST_CONNECT, _LONGEST_CONNECT = 0x10, 5, 10, 1024 * 1024
 _CONNECT_S = 5.0
+_FORGET_SESSIONS_S = 3600  # their queues have no other bound
 _TAKE_OVER_S = 1.0
 _STOP_S = 0.5
 _QOS_0: ContextVar[bool] = ContextVar("published at QoS 0", default=False)
@@ -44,15 +45,17 @@ class CorrectedBroker(Broker):  # type: ignore[misc]  # amqtt is not followed by
     """The broker behind `EmbeddedBroker`."""
 
     connections: set[asyncio.Task[Any]]
+    strangers: set[asyncio.Task[Any]]  # those that have not said CONNECT yet
 
     def __init__(self, port: int, host: str) -> None:
         super().__init__(
             {
                 "listeners": {"default": {"type": "tcp", "bind": f"{host}:{port}"}},
+                "session_expiry_interval": _FORGET_SESSIONS_S,
                 "plugins": {f"{__name__}.{Everyone.__name__}": {}},
             }
         )
-        self.connections = set()
+        self.connections, self.strangers = set(), set()
 
     @property
     def port(self) -> int:
@@ -66,11 +69,19 @@ class CorrectedBroker(Broker):  # type: ignore[misc]  # amqtt is not followed by
         assert task is not None  # noqa: S101 (asyncio runs this as a task)
         task.set_name("amqtt-client")
         self.connections.add(task)
+        self.strangers.add(task)
         try:
             await super().stream_connected(reader, writer, listener_name)
         finally:
             self.connections.discard(task)
+            self.strangers.discard(task)
             writer.transport.abort()
+
+    async def shutdown(self) -> None:
+        """End; those who never said CONNECT first, because Python 3.12 waits for everyone."""
+        for task in self.strangers:
+            task.cancel()
+        await super().shutdown()
 
     async def _initialize_client_session(self, reader: Any, writer: Any, *peer: Any) -> Any:
         """Read a whole CONNECT before amqtt does: it loses itself in those of MQTT 5."""
@@ -79,7 +90,9 @@ class CorrectedBroker(Broker):  # type: ignore[misc]  # amqtt is not followed by
                 packet, level = await _first_packet(reader)
         except (TimeoutError, asyncio.IncompleteReadError):
             raise AMQTTError("no CONNECT came") from None
-        if level != _MQTT_311:
+        finally:
+            self.strangers.discard(asyncio.current_task())
+        if level != _MQTT_3:
             writer.write(_WRONG_VERSION)
             await writer.close()
             raise AMQTTError("MQTT 3.1.1 only")
