@@ -142,7 +142,7 @@ class ModbusAddress:
                 hint=f"write the type behind the address: `{self} uint16`",
             )
         typed = replace(self, type_name=_TYPE_OF[datatype])
-        _check_end(typed, str(typed), 1)
+        _check_end(typed)
         return typed
 
     def __str__(self) -> str:
@@ -181,7 +181,7 @@ def parse(text: str, *, unit: int, order: ByteOrder, is_zero_based: bool) -> Mod
         address = replace(address, type_name="bool", order=ByteOrder.ABCD)  # bits have no order
     elif address.bit is not None:
         address = replace(address, type_name="bool")
-    _check_end(address, text, place[1])
+    _check_end(address, text.strip(), place[1])
     return address
 
 
@@ -316,11 +316,11 @@ def _with_text(address: ModbusAddress, word: str, column: int, length: int) -> M
     return replace(address, type_name="string", length=length)
 
 
-def _check_end(address: ModbusAddress, text: str, column: int) -> None:
+def _check_end(address: ModbusAddress, text: str = "", column: int = 1) -> None:
     last = address.start + address.cells - 1
     if last >= _CELLS:
         raise AddressError(
-            f"`{text.strip()}` ends at register {last}, behind the last one ({_CELLS - 1})",
+            f"`{text or address}` ends at register {last}, behind the last one ({_CELLS - 1})",
             column=column,
             hint="check the register number and the type",
         )

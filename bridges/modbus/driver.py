@@ -76,7 +76,6 @@ class ModbusDriver(PollDriver):
 
     async def bind(self, tags: Sequence[BoundTag]) -> list[BindResult]:
         """Take the tags up. Nothing is asked: a problem here is one of type or length."""
-        self._scans.clear()
         return [BindResult(tag.handle, self._bind_one(tag)) for tag in tags]
 
     async def read(self, handles: Sequence[int]) -> list[Reading]:
@@ -120,7 +119,7 @@ class ModbusDriver(PollDriver):
             self._units[address.unit] = Unit(address.unit, self._where)
         is_bit = address.table.is_bits or address.bit is not None
         text = f"{address.length}s" if address.length else ""
-        self._fields[tag.handle] = Field(
+        field = Field(
             handle=tag.handle,
             space=self._space(address),
             start=address.start,
@@ -129,6 +128,9 @@ class ModbusDriver(PollDriver):
             order=address.order,
             bit=address.bit or 0,
         )
+        if self._fields.get(tag.handle) != field:
+            self._fields[tag.handle] = field
+            self._scans.clear()  # what was learnt about blocks goes with them
         return ""
 
     def _space(self, address: ModbusAddress) -> Space:

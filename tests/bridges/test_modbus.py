@@ -216,6 +216,20 @@ async def test_a_text_without_length_is_a_problem_of_its_tag_alone():
         await driver.close()
 
 
+async def test_a_write_passes_between_the_requests_of_a_scan():
+    """A write does not wait for a whole scan, and disturbs none of its answers."""
+    texts = [f"hr:{100 * at} int16" for at in range(20)]
+    async with ModbusServer() as server:
+        driver, tags = await _opened(server.port, texts)
+        handles = range(20)
+        async with asyncio.TaskGroup() as tasks:
+            reading = tasks.create_task(driver.read(handles))
+            writing = tasks.create_task(driver.write([(tags[19], 7)]))
+        assert [""] == writing.result()
+        assert [0] * 19 + [7] == _listed(reading.result())
+        await driver.close()
+
+
 async def test_five_thousand_mixed_tags_take_fewer_than_a_hundred_requests():
     """A scan of about 5,000 registers, floats and holes is packed into under 100 requests."""
     texts = [f"hr:{2 * at} float32" for at in range(4000) if at % 7]
@@ -332,7 +346,10 @@ async def test_a_libmodbus_server_is_read_and_written(libmodbus_port):
 
 
 async def test_an_illegal_address_spoils_its_own_tag_only():
-    """A hole in the register map costs its tag; neighbours are read, and it is not asked again."""
+    """A hole in the register map costs its tag; neighbours are read, and it is not asked again.
+
+    Binding a tag once more does not make the driver forget what it learnt.
+    """
     texts = [f"hr:{at} uint16" for at in range(100)]
     async with (
         ModbusServer() as server,
@@ -345,6 +362,9 @@ async def test_an_illegal_address_spoils_its_own_tag_only():
         assert expected == _listed(await driver.read(handles))
         assert sum(server.requests.values()) < 20
         server.requests.clear()
+        config = driver.config
+        again = [BoundTag(5, driver.parse("hr:5 uint16", config), DataType.FLOAT)]
+        assert "" == (await driver.bind(again))[0].problem
         assert expected == _listed(await driver.read(handles))
         assert sum(server.requests.values()) < 10
 
