@@ -6,7 +6,7 @@ from typing import Any
 
 from uns.metric import DataType
 from uns.project.nearest import suggestion
-from uns.project.quantity import WordError
+from uns.project.quantity import WordError, shown
 
 __all__ = ["ALIASES", "read_datatype"]
 
@@ -60,7 +60,7 @@ def read_datatype(text: Any) -> DataType:
     if isinstance(text, str) and text.casefold() in _FOLDED:
         return _FOLDED[text.casefold()]
     raise WordError(
-        f"`{text}` is not a datatype we know",
+        f"{shown(text)} is not a datatype we know",
         hint=suggestion(str(text), [*_NATIVE, *ALIASES], otherwise=_USUAL),
         code="UNS104",
     )

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from uns.project.nearest import find_nearest, suggestion
+from uns.project.quantity import shortened, shown
 from uns.project.source import Mistake, Source, Span, Steps, Written
 
 __all__ = ["Diagnostic", "Related", "Severity", "diagnostic", "mistakes", "problems", "validate"]
@@ -140,8 +141,8 @@ _SENTENCES = {
     "less_than_equal": ("UNS106", "`{name}` must be at most {le}, not {input}"),
     "value_error": ("UNS100", "{error}"),
 }
+_MAPPING_TYPES = {"dict_type", "model_type", "model_attributes_type"}
 _OTHERWISE = ("UNS100", "`{name}`: {msg}")
-_LONGEST = 60  # a longer value is shown shortened
 
 
 def _diagnose(model: Any, error: dict[str, Any], at: Written) -> Diagnostic:
@@ -152,8 +153,10 @@ def _diagnose(model: Any, error: dict[str, Any], at: Written) -> Diagnostic:
     code, sentence = _SENTENCES.get(kind, _OTHERWISE)
     name = next((step for step in reversed(steps) if isinstance(step, str)), "the file")
     cause = context.get("error")
-    words = {**context, "name": name, "input": _short(error["input"]), "msg": error["msg"]}
-    words["shown"] = _shown(error["input"])
+    words = {**context, "name": name, "input": shortened(error["input"]), "msg": error["msg"]}
+    if isinstance(steps[-1] if steps else None, int) and kind in _MAPPING_TYPES:
+        sentence = "every entry of `{name}` must be a mapping (`key: value`), not {shown}"
+    words["shown"] = shown(error["input"])
     place, hint = Written(at.source, steps), getattr(cause, "hint", "")
     if kind == "missing":
         return _missing(steps, loc, at, error)
@@ -176,24 +179,6 @@ def _missing(steps: Steps, loc: Steps, at: Written, error: dict[str, Any]) -> Di
 
 def _options(expected: str) -> list[str]:
     return [word.strip(" '") for word in expected.replace(" or ", ",").split(",")]
-
-
-def _short(value: Any) -> str:
-    text = str(value)
-    return text if len(text) <= _LONGEST else text[:_LONGEST] + "…"
-
-
-def _shown(value: Any) -> str:
-    """What somebody typed instead, in words where it is a collection or nothing."""
-    match value:
-        case None:
-            return "nothing"
-        case dict():
-            return "a mapping"
-        case list():
-            return "a list"
-        case _:
-            return f"`{_short(value)}`"
 
 
 def _is_echo(model: Any, error: Any) -> bool:

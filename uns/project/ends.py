@@ -61,7 +61,7 @@ def targets_of(
         if kind is None:
             findings.add("UNS102", "`type` is required here", entry.at, of_key=True)
             continue
-        if kind not in catalogue.targets:
+        if not isinstance(kind, str) or kind not in catalogue.targets:
             hint = suggestion(str(kind), catalogue.targets)
             at = entry.at.at("type")
             findings.add("UNS103", f"there is no type of target `{kind}`", at, hint=hint)

@@ -229,7 +229,7 @@ class Kinds:
             for tag, layer in self._mapped[name].items():
                 if tag in asked or tag == EVERY_TAG:
                     continue
-                near = find_nearest(tag, asked)
+                near = find_nearest(tag, asked, likeness=_A_SLIP)
                 report = self._findings.add if near else self._findings.warn
                 report(
                     "UNS213",
@@ -241,6 +241,7 @@ class Kinds:
 
 
 _NEEDS_RANGE = "UNS217"
+_A_SLIP = 0.75  # `tepm` for `temp`; `spare` for `speed` is no slip
 _SHOWN = 4  # names in a warning; the rest is a number
 
 

@@ -123,6 +123,9 @@ def _is_project_file(path: Path) -> bool:
 def _read(path: Path, findings: Findings) -> Source:
     """One file; an unreadable one is an empty source and a diagnostic."""
     place = _nowhere(path.name)
+    if path.exists() and not path.is_file():  # a pipe would wait for ever
+        _refuse(findings, "UNS005", f"`{path.name}` is not a file", place)
+        return place.source
     try:
         with path.open("rb") as file:
             content = file.read(_LARGEST + 1)

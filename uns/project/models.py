@@ -24,6 +24,7 @@ from uns.project.quantity import (
     read_deadband,
     read_duration,
     read_series,
+    shown,
 )
 from uns.project.states import read_states
 from uns.project.units import read_unit
@@ -108,8 +109,7 @@ def _scalar(word: Any) -> Any:
     """A parameter: text, number or truth value."""
     if isinstance(word, str | int | float):
         return word
-    shown = "nothing" if word is None else f"`{word}`"
-    raise WordError(f"a parameter is a text or a number, not {shown}", code="UNS105")
+    raise WordError(f"a parameter is a text or a number, not {shown(word)}", code="UNS105")
 
 
 def _mapping_or(keyword: bool, what: str) -> BeforeValidator:  # noqa: FBT001 - used below only
@@ -120,7 +120,7 @@ def _mapping_or(keyword: bool, what: str) -> BeforeValidator:  # noqa: FBT001 - 
             return {}
         if word is (not keyword) or isinstance(word, Mapping | Words):
             return word or None
-        raise WordError(f"`{word}` is neither true nor false", hint=what, code="UNS105")
+        raise WordError(f"{shown(word)} is neither true nor false", hint=what, code="UNS105")
 
     return BeforeValidator(read)
 

@@ -10,10 +10,10 @@ __all__ = ["find_nearest", "suggestion"]
 _MANY = 12  # a longer list helps nobody
 
 
-def find_nearest(word: str, options: Iterable[str]) -> str | None:
-    """The option that looks most like `word`, whatever its capitals."""
+def find_nearest(word: str, options: Iterable[str], *, likeness: float = 0.6) -> str | None:
+    """The option that looks most like `word`, whatever its capitals; 1.0 is the same word."""
     folded = {option.casefold(): option for option in options}
-    near = difflib.get_close_matches(word.casefold(), folded, n=1)
+    near = difflib.get_close_matches(word.casefold(), folded, n=1, cutoff=likeness)
     return folded[near[0]] if near else None
 
 

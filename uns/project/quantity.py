@@ -6,7 +6,16 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["MAX_SERIES", "Deadband", "WordError", "read_deadband", "read_duration", "read_series"]
+__all__ = [
+    "MAX_SERIES",
+    "Deadband",
+    "WordError",
+    "read_deadband",
+    "read_duration",
+    "read_series",
+    "shortened",
+    "shown",
+]
 
 MAX_SERIES = 10_000  # more machines than one entry should stamp; a slip of the finger is larger
 
@@ -18,6 +27,28 @@ class WordError(ValueError):
         super().__init__(message)
         self.hint = hint
         self.code = code
+
+
+_LONGEST = 60  # a longer value is shown shortened
+
+
+def shortened(value: Any) -> str:
+    """`value` as text, cut where it is long."""
+    text = str(value)
+    return text if len(text) <= _LONGEST else text[:_LONGEST] + "…"
+
+
+def shown(value: Any) -> str:
+    """What somebody typed, in words where it is a collection or nothing."""
+    match value:
+        case None:
+            return "nothing"
+        case dict():
+            return "a mapping"
+        case list():
+            return "a list"
+        case _:
+            return f"`{shortened(value)}`"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +75,7 @@ def read_duration(text: Any) -> Any:
     if found:
         return float(found[1]) * _SECONDS[found[2]]
     if isinstance(text, bool) or not isinstance(text, int | float):
-        raise WordError(f"`{text}` is not a duration", hint="for example `200ms`, `1s`, `5m`")
+        raise WordError(f"{shown(text)} is not a duration", hint="for example `200ms`, `1s`, `5m`")
     raise WordError(
         f"`{text}` has no unit of time", hint=f"write `{text}s` for seconds, `{text}ms` for less"
     )
@@ -60,7 +91,7 @@ def read_deadband(text: Any) -> Deadband:
     if found:
         return Deadband(float(found[1]), is_percent=True)
     raise WordError(
-        f"`{text}` is not a deadband", hint="a number in the tag's unit, or a percentage: `1%`"
+        f"{shown(text)} is not a deadband", hint="a number in the tag's unit, or a percentage: `1%`"
     )
 
 
@@ -74,7 +105,8 @@ def read_series(words: Any) -> tuple[str | int, ...]:
         return tuple(value for word in words for value in read_series(word))
     if isinstance(words, bool) or not isinstance(words, str | int):
         raise WordError(
-            f"`{words}` is not a series", hint="a list such as `[a, b]`, or a range such as `1..4`"
+            f"{shown(words)} is not a series",
+            hint="a list such as `[a, b]`, or a range such as `1..4`",
         )
     found = _SERIES.match(words) if isinstance(words, str) else None
     if not found:

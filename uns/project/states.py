@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from uns.project.nearest import suggestion
-from uns.project.quantity import WordError
+from uns.project.quantity import WordError, shown
 
 __all__ = ["PACKML", "read_states"]
 
@@ -41,7 +41,7 @@ def read_states(words: Any) -> Any:
     if isinstance(words, str) and words in _NAMED:
         return dict(_NAMED[words])
     raise WordError(
-        f"`{words}` is not a state model we know",
+        f"{shown(words)} is not a state model we know",
         hint=suggestion(
             str(words), _NAMED, otherwise="`packml`, or a map: `{0: idle, 1: running}`"
         ),

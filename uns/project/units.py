@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from uns.project.quantity import WordError
+from uns.project.quantity import WordError, shown
 
 __all__ = ["ALIASES", "read_unit"]
 
@@ -58,7 +58,9 @@ def read_unit(text: Any) -> Any:
     ('Cel', '{bottle}/h')
     """
     if not isinstance(text, str):
-        raise WordError(f"`{text}` is not a unit", hint='put it in quotes: `"1"`', code="UNS105")
+        raise WordError(
+            f"{shown(text)} is not a unit", hint='put it in quotes: `"1"`', code="UNS105"
+        )
     if text in ALIASES:
         return ALIASES[text]
     if not _ASCII.match(text):
