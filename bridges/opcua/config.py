@@ -31,6 +31,7 @@ class OpcUaConfig(DriverConfig):
     namespace: str = ""
     security: Literal["auto", "none"] = "auto"
     auth: Login | None = None
+    certificates: str = ".uns/opcua"
     publishing_s: float = Field(default=0.25, ge=0.05, le=60)
     timeout_s: float = Field(default=4.0, ge=0.5, le=60)
 
@@ -74,7 +75,7 @@ class OpcUaConfig(DriverConfig):
         return self.model_copy(update={"url": moved})
 
     def _difference(self) -> str:
-        fields = ("security", "publishing_s", "timeout_s")
+        fields = ("security", "certificates", "publishing_s", "timeout_s")
         changed = [(name, getattr(self, name)) for name in fields if self._is_set(name)]
         return f"#{zlib.crc32(repr(changed).encode()):08x}" if changed else ""
 

@@ -19,7 +19,9 @@ from asyncua.common.utils import Buffer
 from asyncua.ua.ua_binary import struct_from_binary
 
 from bridges.opcua.config import OpcUaConfig
+from bridges.opcua.identity import APPLICATION_URI
 from bridges.opcua.publish import Published, decode
+from bridges.opcua.security import best_offer, is_plain, secure
 from bridges.opcua.values import reading
 from uns.errors import DeviceError
 from uns.metric import Reading
@@ -47,13 +49,7 @@ class Link:
 
     def __init__(self, config: OpcUaConfig) -> None:
         self._config = config
-        self._client = Client(config.url, timeout=config.timeout_s)
-        self._client.session_timeout = _SESSION_TIMEOUT_MS
-        self._client.name = self._client.description = "uns"
-        self._client.application_uri = "urn:uns-bridge:opcua"
-        if config.auth:
-            self._client.set_user(config.auth.user)
-            self._client.set_password(config.auth.password.get_secret_value())
+        self._client = _client(config)
         self._services = self._client.uaclient.session
         self._subscription_id = 0
         self._unacknowledged: list[ua.SubscriptionAcknowledgement] = []
@@ -63,14 +59,11 @@ class Link:
 
     async def open(self) -> None:
         """Connect, log in and create the subscription."""
-        client = self._client
-        await client.connect_socket()
-        await client.send_hello()
-        await client.open_secure_channel()
-        self._renew_at = time.monotonic() + _RENEW_AT * client.secure_channel_timeout / 1000
+        await self._open_channel()
         if self._config.security == "auto":
-            _check_offer(await client.get_endpoints(), self._config)
-        await client._create_and_activate_session()  # noqa: SLF001 - connect() starts a watchdog
+            await self._secure()
+        # connect() would start a watchdog and more.
+        await self._client._create_and_activate_session()  # noqa: SLF001
         await self._read_limits()
         await self._subscribe()
 
@@ -154,6 +147,24 @@ class Link:
                 protocol.transport.abort()
             client.disconnect_socket()
 
+    async def _open_channel(self) -> None:
+        client = self._client
+        await client.connect_socket()
+        await client.send_hello()
+        await client.open_secure_channel()
+        self._renew_at = time.monotonic() + _RENEW_AT * client.secure_channel_timeout / 1000
+
+    async def _secure(self) -> None:
+        """Ask what the server offers; for more than no security, connect again with it."""
+        offer = best_offer(await self._client.get_endpoints(), self._config)
+        if is_plain(offer):
+            return
+        await self.close()
+        self._client = _client(self._config)
+        self._services = self._client.uaclient.session
+        await secure(self._client, offer, self._config)
+        await self._open_channel()
+
     async def _read_limits(self) -> None:
         nodes = [ua.NodeId(identifier) for identifier in _LIMITS]
         limits = await self._services.read_attributes(nodes, ua.AttributeIds.Value)
@@ -200,6 +211,17 @@ class Link:
         self._chunks[limit] = tried // 2
 
 
+def _client(config: OpcUaConfig) -> Client:
+    client = Client(config.url, timeout=config.timeout_s)
+    client.session_timeout = _SESSION_TIMEOUT_MS
+    client.name = client.description = "uns"
+    client.application_uri = APPLICATION_URI
+    if config.auth:
+        client.set_user(config.auth.user)
+        client.set_password(config.auth.password.get_secret_value())
+    return client
+
+
 def _item_request(
     handle: int, node: ua.NodeId, sampling_ms: float, queue_size: int
 ) -> ua.MonitoredItemCreateRequest:
@@ -233,20 +255,6 @@ def _decode_unusual(answer: Buffer) -> Published:
     return Published(response.Parameters.SubscriptionId, message.SequenceNumber, readings)
 
 
-def _check_offer(endpoints: Sequence[ua.EndpointDescription], config: OpcUaConfig) -> None:
-    """Raise DeviceError unless the server takes sessions without encryption, for our identity."""
-    plain = [end for end in endpoints if end.SecurityMode is ua.MessageSecurityMode.None_]
-    if not plain:
-        raise DeviceError(
-            "the server accepts only signed or encrypted sessions, which this driver cannot open yet",
-            hint="allow the security policy None on the server for this machine's network",
-        )
-    wanted = ua.UserTokenType.UserName if config.auth else ua.UserTokenType.Anonymous
-    offered = {token.TokenType for end in plain for token in end.UserIdentityTokens or ()}
-    if offered and wanted not in offered:
-        raise DeviceError(_IDENTITY_REFUSED[wanted], hint=_IDENTITY_HINT[wanted])
-
-
 _MONITOR = ua.ObjectIds.Server_ServerCapabilities_OperationLimits_MaxMonitoredItemsPerCall
 _READ = ua.ObjectIds.Server_ServerCapabilities_OperationLimits_MaxNodesPerRead
 _WRITE = ua.ObjectIds.Server_ServerCapabilities_OperationLimits_MaxNodesPerWrite
@@ -257,11 +265,3 @@ _TOO_MUCH = (
     ua.uaerrors.BadRequestTooLarge,
     ua.uaerrors.BadResponseTooLarge,
 )
-_IDENTITY_REFUSED = {
-    ua.UserTokenType.UserName: "the server takes no user names without encryption",
-    ua.UserTokenType.Anonymous: "the server does not take anonymous clients",
-}
-_IDENTITY_HINT = {
-    ua.UserTokenType.UserName: "remove `auth` from the connection, or allow user names on the server",
-    ua.UserTokenType.Anonymous: "add `auth: {user: …, password: ${env:…}}` to the connection",
-}

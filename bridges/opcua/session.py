@@ -139,9 +139,15 @@ def _sentences(config: OpcUaConfig) -> Iterator[None]:
         raise DeviceError(f"connection lost: {error.strerror or error}") from error
 
 
+_TRUST = (
+    "the server does not trust our certificate yet: on the server, move it from the rejected to "
+    "the trusted ones, or write `security: none` into the connection"
+)
 _HINTS = {
+    "BadCertificateUntrusted": _TRUST,
     "BadIdentityTokenInvalid": "check `auth` of the connection",
     "BadIdentityTokenRejected": "check user and password under `auth` of the connection",
+    "BadSecurityChecksFailed": _TRUST,
     "BadSecurityPolicyRejected": "allow the security policy None on the server",
     "BadTcpEndpointUrlInvalid": "check the path of `endpoint`, as the server's own tool shows it",
     "BadTooManySessions": "close other clients of the server, or wait until it forgets old sessions",

@@ -67,9 +67,16 @@ def _wait_until_ready(process: subprocess.Popen[str]) -> None:
         said += line
 
 
-@pytest.fixture
-async def driver(endpoint: str):
-    config = OpcUaConfig(endpoint=endpoint, namespace="urn:plant", publishing_s=0.1)
+@pytest.fixture(params=["none", "auto"])
+async def driver(endpoint: str, request: pytest.FixtureRequest, tmp_path: Path):
+    """A session without security, and one with the server's best: signed and encrypted."""
+    config = OpcUaConfig(
+        endpoint=endpoint,
+        namespace="urn:plant",
+        publishing_s=0.1,
+        security=request.param,
+        certificates=str(tmp_path),
+    )
     opened = OpcUaDriver(config)
     await opened.open()
     yield opened
