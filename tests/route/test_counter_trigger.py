@@ -162,6 +162,36 @@ def test_an_interrupted_order_goes_on_where_it_was(bench: Any) -> None:
     assert [("A", "Running", 300, 0)] == b.sent()
 
 
+def test_counters_that_come_back_before_the_order_are_not_counted_for_the_old_one(
+    bench: Any,
+) -> None:
+    """After a reconnect or an outage values come in any order; nothing is told until all have."""
+    b = begun(bench)
+    b.put(is_retained=True, good=9000)
+    b.wait(1)
+    b.put(is_retained=True, sg=8000)
+    b.put(is_retained=True, order="B")
+    b.wait(3)
+    assert [("A", "Completed", 7000, 0), ("B", "Running", 1000, 0)] == b.sent()
+    b.quality = Quality.STALE
+    b.put(good=9000)
+    b.quality = Quality.GOOD
+    b.put(good=19_000)
+    b.put(sg=18_000, order="C")
+    b.wait(3)
+    assert [("B", "Completed", 10_000, 0), ("C", "Running", 1000, 0)] == b.sent()
+
+
+def test_what_was_told_too_early_is_put_right_by_the_closing(bench: Any) -> None:
+    """A slow order tag lets the counters run ahead; the closing total is the truth, even 0."""
+    b = begun(bench)
+    b.put(good=1107)
+    assert [("A", "Running", 107, 0)] == b.sent()
+    b.put(order="B")
+    b.wait(3)
+    assert [("A", "Completed", 0, 0), ("B", "Running", 107, 0)] == b.sent()
+
+
 @pytest.mark.parametrize("quality", [Quality.BAD, Quality.STALE, Quality.UNCERTAIN])
 @pytest.mark.parametrize("tag", ["good", "order", "sg"])
 def test_what_is_not_good_is_waited_for(bench: Any, quality: Quality, tag: str) -> None:

@@ -116,7 +116,12 @@ class Route:
             if not is_retained and self._trigger.settles_before(slot, timestamp_ms):
                 emissions += self._due(now_ms, is_settled=True)
             self._trigger.observed(
-                slot, value, is_good=is_good, timestamp_ms=timestamp_ms, now_ms=now_ms
+                slot,
+                value,
+                is_good=is_good,
+                timestamp_ms=timestamp_ms,
+                now_ms=now_ms,
+                is_retained=is_retained,
             )
         return emissions + self._due(now_ms)
 
@@ -142,7 +147,9 @@ class Route:
             return Emission(self.key, state)
         values = self._context(due)
         try:
-            if self.plan.when and not self.plan.when.evaluate(values):
+            is_wanted = not self.plan.when or self.plan.when.evaluate(values)
+            # What was told before must be closed, even if there is nothing left to tell.
+            if not is_wanted and not (due.is_final and any(due.deltas.values())):
                 return Emission(self.key, state) if due.is_final else None
             key, id_ = self.plan.key.evaluate(values), self.plan.id.evaluate(values)
             if id_ is None:

@@ -140,8 +140,8 @@ class CounterTrigger:
         self.state = state
         self.waiting = "no values have come yet"
         self._inputs = {slot: _Input() for slot in _slots(settings)}
-        self._moved_ms: int | None = None  # arrival of the last change of order or starts
-        self._moved_source_ms = 0
+        self._moved_ms: int | None = None  # when order or starts last changed, by our clock …
+        self._moved_source_ms: int | None = None  # … by the source; None where that says nothing
         self._grew_ms: int | None = None  # arrival of the first change that no message tells of
         self._last = dict(state.confirmed) if state else {}
 
@@ -153,8 +153,13 @@ class CounterTrigger:
         is_good: bool,
         timestamp_ms: int,
         now_ms: int,
+        is_retained: bool = False,
     ) -> None:
-        """Take a value of `slot`: `order`, `total:<name>` or `since:<name>`."""
+        """Take a value of `slot`: `order`, `total:<name>` or `since:<name>`.
+
+        What a broker kept, and what comes back after it was not Good, arrives in any order: a
+        counter of the new order before the order's id. Both are believed only after `settle`.
+        """
         entry = self._inputs[slot]
         checked = _checked(slot, value) if is_good else None
         if checked is None:
@@ -163,8 +168,10 @@ class CounterTrigger:
         if entry.is_repeat(checked, timestamp_ms):
             return  # redelivered at QoS 1 after newer ones: old news
         entry.seen.append((timestamp_ms, checked))
-        if slot in _run_slots(self.settings) and checked != entry.value:
-            self._moved_ms, self._moved_source_ms = now_ms, timestamp_ms
+        is_new_run = slot in _run_slots(self.settings) and checked != entry.value
+        if self.settings.has_order and (is_new_run or is_retained or not entry.is_good):
+            self._moved_ms = now_ms
+            self._moved_source_ms = None if is_retained else timestamp_ms
         entry.value, entry.is_good, entry.timestamp_ms = checked, True, timestamp_ms
 
     def settles_before(self, slot: str, timestamp_ms: int) -> bool:
@@ -175,7 +182,8 @@ class CounterTrigger:
         carries the time of its own last change.
         """
         return (
-            self._moved_ms is not None
+            self._moved_source_ms is not None
+            and self._moved_ms is not None
             and slot in _run_slots(self.settings)
             and timestamp_ms - self._moved_source_ms >= self.settings.settle_ms
         )
@@ -188,7 +196,7 @@ class CounterTrigger:
             return None
         moved_ms = None if is_settled else self._moved_ms
         if moved_ms is not None and now_ms - moved_ms < self.settings.settle_ms:
-            self.waiting = "the order has just changed"
+            self.waiting = "the order has just changed, or values have just come back"
             return None
         self._moved_ms = None
         self.waiting = ""
