@@ -30,7 +30,8 @@ class Born:
 class Changed:
     """New values: (slot, value, quality, source time in ms) in the order they were sent.
 
-    Historical ones were late on their way and are not the slots' current values.
+    Take the values from here: the slots may be further on already. Historical ones were late
+    on their way and never become the slots' current values.
     """
 
     node: NodeId

@@ -25,6 +25,8 @@ from uns.sparkplug.wire import PlainPayloadMessage
 
 __all__ = ["KnownNode", "NodeSettings"]
 
+_MAX_EARLY_DEATHS = 16
+
 
 @dataclass(frozen=True, slots=True)
 class NodeSettings:
@@ -53,7 +55,7 @@ class KnownNode:
         self.doubt: Doubt | None = None
         self._settings = settings
         self._bd_seq: int | None = None
-        self._early_death: tuple[int | None, int] | None = None  # (bdSeq, until)
+        self._early_deaths: dict[int, int] = {}  # bdSeq -> until when its birth may still come
         self._devices: dict[str, KnownDevice] = {}
         self._unconfirmed: dict[str, int] = {}  # device -> until when it may be reborn
         self._patience_until_ms: int | None = None
@@ -132,8 +134,8 @@ class KnownNode:
         return self._know(arrived) + self._take_held(now_ms)
 
     def _is_dead_already(self, bd_seq: int | None, now_ms: int) -> bool:
-        early, self._early_death = self._early_death, None
-        return early is not None and early[0] == bd_seq and now_ms < early[1]
+        until_ms = 0 if bd_seq is None else self._early_deaths.pop(bd_seq, 0)
+        return now_ms < until_ms
 
     def _died_before_born(self, bd_seq: int | None, now_ms: int) -> list[Event]:
         """Brokers may swap an NBIRTH and the NDEATH that follows it. If it lives, it will answer."""
@@ -152,8 +154,9 @@ class KnownNode:
             problem = self._problem("", "NDEATH has no bdSeq; held for dead until it answers")
             return [problem, *self.lost(now_ms, "it died")]
         if bd_seq != self._bd_seq:
-            until_ms = now_ms + self._settings.reorder_timeout_ms
-            self._early_death = (bd_seq, until_ms)
+            if len(self._early_deaths) >= _MAX_EARLY_DEATHS:
+                self._early_deaths.pop(next(iter(self._early_deaths)))
+            self._early_deaths[bd_seq] = now_ms + self._settings.reorder_timeout_ms
             return []
         return self.lost(now_ms, "it died")
 
