@@ -32,7 +32,7 @@ class OpcUaConfig(DriverConfig):
     security: Literal["auto", "none"] = "auto"
     auth: Login | None = None
     certificates: str = ".uns/opcua"
-    publishing_s: float = Field(default=0.25, ge=0.05, le=60)
+    publishing_s: float = Field(default=0.25, ge=0.05, le=10)
     timeout_s: float = Field(default=4.0, ge=0.5, le=60)
 
     @field_validator("url")
