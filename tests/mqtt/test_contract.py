@@ -97,6 +97,22 @@ async def test_a_close_sends_no_will(open_session, second, until, client_id):
     assert ["w/after"] == [topic for topic, *_ in second.messages]
 
 
+@pytest.mark.parametrize("ending", ["close", "abort"])
+async def test_last_words_arrive(open_session, second, until, client_id, ending):
+    """What was acknowledged arrives, even when the publisher leaves at once, and before its will."""
+    await second.subscribe("l/#", 1)
+    session = await open_session(client_id, will=lambda: Message("l/will", b"", 1))
+    await session.publish_all([Message("l/a", str(n).encode(), 1) for n in range(50)])
+    if ending == "close":
+        await session.close()
+    else:
+        session.abort()
+    expected = [("l/a", str(n).encode()) for n in range(50)]
+    expected += [("l/will", b"")] if ending == "abort" else []
+    await until(lambda: len(second.messages) >= len(expected), "all arrive")
+    assert expected == [(topic, payload) for topic, payload, *_ in second.messages]
+
+
 async def test_a_silent_client_is_declared_dead(running, cable, second, until, client_id):
     """A client that falls silent has its will sent after one and a half keep-alives."""
     await second.subscribe("w/#", 1)

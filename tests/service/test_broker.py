@@ -100,7 +100,7 @@ async def test_the_embedded_broker_keeps_messages_for_a_session():
                 if len(got) == 5:
                     break
         assert [b"0", b"1", b"2", b"3", b"4"] == got
-        await again.close()
+        again.abort()
 
 
 async def test_mosquitto_keeps_retained_values_over_a_restart(mosquitto):

@@ -2,7 +2,8 @@
 
 Measured against amqtt 0.12.1 (docs/reference/brokers.md lists what remains): it lets silent
 clients live for ever, leaves the old connection open when a client id connects again, hands
-a new client everybody's retained messages, delivers at the subscriber's quality of service
+a new client everybody's retained messages, forgets what a client published right before it
+left, delivers at the subscriber's quality of service
 whatever the publisher's, and grants `$share` without delivering. Each is one method here;
 tests/service/test_broker.py and tests/mqtt hold them.
 """
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from functools import partial
 from typing import Any
@@ -102,6 +104,10 @@ class CorrectedBroker(Broker):  # type: ignore[misc]  # amqtt is not followed by
         # MQTT 3.1.1 §3.1.2.10: silent for one and a half keep-alives is gone
         session.keep_alive = math.ceil(1.5 * session.keep_alive)
         handler.handle_read_timeout = partial(_hang_up, handler)
+        handler.in_hand = None
+        handler.mqtt_deliver_next_message = partial(
+            _take_in_hand, handler, handler.mqtt_deliver_next_message
+        )
         return handler, session
 
     async def _authenticate(self, session: Any, listener: Any) -> bool:
@@ -182,8 +188,21 @@ class CorrectedBroker(Broker):  # type: ignore[misc]  # amqtt is not followed by
 
     async def _handle_message_delivery(self, session: Any, handler: Any, arrived: Any) -> Any:
         message = arrived.result()
-        _QOS_0.set(message is not None and message.qos == 0)
+        if message is None or handler.in_hand is not message:
+            return True  # `_handle_disconnect` was faster
+        handler.in_hand = None
+        _QOS_0.set(message.qos == 0)
         return await super()._handle_message_delivery(session, handler, arrived)
+
+    async def _handle_disconnect(self, session: Any, handler: Any, *args: Any) -> None:
+        """Pass on what the client had published before it left; amqtt forgets it, acknowledged or not."""
+        queue = session.delivered_message_queue
+        while handler.in_hand is not None or not queue.empty():
+            handler.in_hand = handler.in_hand or queue.get_nowait()
+            arrived = asyncio.get_running_loop().create_future()
+            arrived.set_result(handler.in_hand)
+            await self._handle_message_delivery(session, handler, arrived)
+        await super()._handle_disconnect(session, handler, *args)
 
     async def _broadcast_message(
         self, session: Any, topic: Any, data: Any, force_qos: int | None = None
@@ -205,6 +224,12 @@ async def _first_packet(reader: Any) -> tuple[bytes, int]:
     body = await reader.read(length)
     place = 2 + int.from_bytes(body[:2], "big")
     return head + body, body[place] if place < length else 0
+
+
+async def _take_in_hand(handler: Any, following: Callable[[], Awaitable[Any]]) -> Any:
+    """The next message of a client, remembered until it is passed on."""
+    handler.in_hand = await following()
+    return handler.in_hand
 
 
 def _hang_up(handler: Any) -> None:
