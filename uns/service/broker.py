@@ -111,15 +111,18 @@ class MosquittoBroker:
         return self._process.pid if self._process else None
 
     async def __aenter__(self) -> Self:
-        await self.start()
+        try:
+            await self.start()
+        except BaseException:
+            self._forget()
+            raise
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
     ) -> None:
         await self.stop()
-        if self._forgets:
-            shutil.rmtree(self.folder, ignore_errors=True)
+        self._forget()
 
     async def start(self) -> None:
         """Start it and wait until it accepts connections; raises BrokerError."""
@@ -208,6 +211,11 @@ class MosquittoBroker:
             text = line.decode(errors="replace").strip().partition(": ")[2] or line.decode().strip()
             self._last_lines.append(text)
             _log.warning("mosquitto on port %s: %s", self.port, text)
+
+    def _forget(self) -> None:
+        """Remove the folder, where nobody gave one; never before it was made."""
+        if self._forgets and self.folder != Path():
+            shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def mosquitto_conf(port: int, folder: Path, *, host: str = _LOOPBACK, user: str = "") -> str:
