@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from graphlib import CycleError, TopologicalSorter
 
 from uns.project.draft import Draft, written_at
 from uns.project.findings import Findings
@@ -17,7 +18,7 @@ from uns.project.nearest import suggestion
 from uns.project.source import Written
 from uns.route.expression import ExpressionError, compile_calc
 
-__all__ = ["check_calc", "in_part"]
+__all__ = ["check_calc", "check_circles", "in_part"]
 
 _DOTTED = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*\Z")
 
@@ -73,17 +74,48 @@ def _is_tag_call(node: ast.AST) -> bool:
     )
 
 
-def check_calc(made: Draft, tags: Iterable[str] | None, findings: Findings) -> None:
-    """Report a formula that cannot be read, or names a tag that is not among `tags`, if given."""
+def check_circles(drafts: Iterable[Draft], findings: Findings) -> None:
+    """Report formulas that are made from each other."""
+    formulas = {made.name: made for made in drafts if made.fixed["calc"]}
+    inputs = {name: [n for n in _inputs(made) if n in formulas] for name, made in formulas.items()}
+    while circle := _find_circle(inputs):
+        at = written_at(formulas[circle[0]].layers, "calc")
+        shown = " → ".join(circle)
+        findings.add("UNS207", f"formulas go round in a circle: {shown}", at)
+        for name in circle:
+            inputs.pop(name, None)
+
+
+def _find_circle(inputs: Mapping[str, list[str]]) -> list[str]:
+    try:
+        TopologicalSorter(inputs).prepare()
+    except CycleError as error:
+        circle: list[str] = error.args[1]
+        return circle[::-1]
+    return []
+
+
+def _inputs(made: Draft) -> list[str]:
+    try:
+        names = compile_calc(made.fixed["calc"]).names
+    except ExpressionError:
+        return []  # check_calc said so
+    return [name.replace(".", "/") for name in names]
+
+
+def check_calc(made: Draft, known: Collection[str] | None, findings: Findings) -> None:
+    """Report a formula that cannot be read, or names a tag that is not known, if any are given.
+
+    `known` are tags as formulas name them: `drive.temp`.
+    """
     name, text, at = made.name, made.fixed["calc"], written_at(made.layers, "calc")
     try:
         formula = compile_calc(text)
     except ExpressionError as error:
         findings.add("UNS401", str(error), at.inside(error.column), hint=error.hint)
         return
-    if tags is None:
+    if known is None:
         return
-    known = {tag.replace("/", "."): tag for tag in tags}
     for wanted in formula.names:
         if wanted not in known:
             findings.add(
@@ -92,8 +124,6 @@ def check_calc(made: Draft, tags: Iterable[str] | None, findings: Findings) -> N
                 _inside(at, made.words["calc"], wanted),
                 hint=suggestion(wanted, known),
             )
-        elif known[wanted] == name:
-            findings.add("UNS402", f"`{name}` is made from itself", at, hint="name other tags")
 
 
 def _inside(at: Written, text: str, name: str) -> Written:

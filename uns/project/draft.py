@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from uns.equipment import Alarm, Place, Source, Tag
 from uns.metric import DataType
-from uns.project.diagnose import Diagnostic, diagnostic
 from uns.project.lineage import Layers
 from uns.project.models import AlarmWords, Deliver
 from uns.project.source import Written
@@ -36,7 +34,7 @@ class Draft:
 
 
 def draft(name: str, layers: Layers) -> Draft:
-    """Put the layers of words together; `problems` says what is wrong with the result."""
+    """Put the layers of words together; checks.py says what is wrong with it."""
     words = merged(layers)
     low, high = words.get("range") or (None, None)
     counter, write = words.get("counter"), words.get("write")
@@ -124,69 +122,3 @@ def _deadband(words: Mapping[str, Any]) -> float:
         return float(band.amount)
     low, high = words.get("range") or (0.0, 0.0)
     return float(band.amount / 100 * (high - low))
-
-
-def problems(made: Draft) -> Iterator[Diagnostic]:
-    """What is wrong with one tag once all that is said about it is together."""
-    words, layers = made.words, made.layers
-    yield from _range_problems(words, layers)
-    yield from _alarm_problems(words, layers)
-    band = words.get("deadband")
-    if band is not None and band.is_percent and words.get("range") is None:
-        yield diagnostic(
-            "UNS217",
-            f"`{made.name}` has a deadband in per cent and no range to take it of",
-            written_at(layers, "deadband"),
-            hint="add `range: [least, greatest]`, or give the deadband as a number",
-        )
-    scale = words.get("scale")
-    if scale is not None and scale[0] == scale[1]:
-        yield diagnostic(
-            "UNS111",
-            f"raw low and raw high of the scale are both {scale[0]:g}",
-            written_at(layers, "scale"),
-            hint="[raw low, raw high, low, high]",
-        )
-
-
-def _range_problems(words: Mapping[str, Any], layers: Layers) -> Iterator[Diagnostic]:
-    if words.get("range") is None:
-        return
-    low, high = words["range"]
-    if low >= high:
-        yield diagnostic(
-            "UNS111",
-            f"the range [{low:g}, {high:g}] has its least value first, and it is not less",
-            written_at(layers, "range"),
-            hint=f"write `[{high:g}, {low:g}]`" if high < low else "",
-        )
-
-
-def _alarm_problems(words: Mapping[str, Any], layers: Layers) -> Iterator[Diagnostic]:
-    alarm = words.get("alarm")
-    if alarm is None:
-        return
-    limits = [
-        (name, limit)
-        for name in ("lolo", "lo", "hi", "hihi")
-        if (limit := getattr(alarm, name)) is not None
-    ]
-    for (lower, low), (upper, high) in itertools.pairwise(limits):
-        if low >= high:
-            yield diagnostic(
-                "UNS111",
-                f"alarm limit `{lower}` ({low:g}) is not below `{upper}` ({high:g})",
-                written_at(layers, "alarm", upper),
-                hint="from the bottom: lolo < lo < hi < hihi",
-                related=((f"`{lower}` is here", written_at(layers, "alarm", lower)),),
-            )
-    low, high = words.get("range") or (float("-inf"), float("inf"))
-    for name, limit in limits:
-        if low < high and not low <= limit <= high:
-            yield diagnostic(
-                "UNS210",
-                f"alarm limit `{name}` ({limit:g}) is outside the range [{low:g}, {high:g}]",
-                written_at(layers, "alarm", name),
-                hint="it can never be reached",
-                related=(("the range is here", written_at(layers, "range")),),
-            )

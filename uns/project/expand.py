@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ from uns.equipment import Connection, Machine, Source, SparkplugId, Tag
 from uns.errors import AddressError
 from uns.hierarchy import MAX_LEVELS, MAX_TOPIC_BYTES
 from uns.project.catalogue import Catalogue
+from uns.project.checks import check_nested
 from uns.project.connections import Connections, Link, Settings
 from uns.project.findings import Findings
 from uns.project.kinds import Feed, Kind, Kinds, KindTag
@@ -21,7 +22,9 @@ from uns.project.stamps import Stamp, machine_parameters, stamps
 from uns.project.template import MissingParameterError, TemplateError
 from uns.topic import Topic
 
-__all__ = ["Expanded", "expand"]
+__all__ = ["MAX_TAGS", "Expanded", "expand"]
+
+MAX_TAGS = 1_000_000  # one project; a site with more is several projects
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,18 +53,30 @@ def expand(
         return Expanded((), {})
     kinds = Kinds(library, shapes, findings)
     enterprise = library.enterprise.words
+    planned = _planned(stamps(library, enterprise, given, findings), kinds, findings)
     machines = []
-    for stamp in stamps(library, enterprise, given, findings):
-        kind = kinds.find(stamp)
-        if kind is None:
-            continue
+    for stamp, kind in planned:
         parameters = machine_parameters(stamp, library, enterprise, given, findings)
-        machines.append(
-            _Builder(stamp, kind, parameters, connections, findings).machine(enterprise)
-        )
+        builder = _Builder(stamp, kind, parameters, connections, findings)
+        machines.append(builder.machine(enterprise))
+    check_nested(machines, [stamp.entry.at.at("path") for stamp, _ in planned], findings)
     kinds.check_unused_types()
     kinds.report_unused_addresses()
     return Expanded(tuple(machines), connections.by_key)
+
+
+def _planned(
+    stamped: Iterable[Stamp], kinds: Kinds, findings: Findings
+) -> list[tuple[Stamp, Kind]]:
+    """The machines that can be made, with their kinds; none where they are far too many."""
+    planned = [(stamp, kind) for stamp in stamped if (kind := kinds.find(stamp)) is not None]
+    count = sum(len(kind.tags) for _, kind in planned)
+    if count <= MAX_TAGS:
+        return planned
+    at = planned[-1][0].entry.at.at("path")
+    message = f"with this the project has {count:,} tags"
+    findings.add("UNS106", message, at, hint=f"at most {MAX_TAGS:,} in one project")
+    return []
 
 
 class _Builder:

@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from uns.equipment import Place
-from uns.project.calc import check_calc, in_part
-from uns.project.draft import Draft, draft, problems
+from uns.project.calc import check_calc, check_circles, in_part
+from uns.project.checks import tag_problems
+from uns.project.draft import Draft, draft
 from uns.project.findings import Findings
 from uns.project.library import Entry, Library
 from uns.project.lineage import Layer, Layers, ShapedTag, Shapes, TypeShape, layers_of
@@ -83,12 +84,14 @@ class Kinds:
         for layers in own:
             self._report_unknown(layers, shape)
         tags = []
+        known = {name.replace("/", ".") for name in shape.tags}
         for name, shaped in shape.tags.items():
             tag = self._tag(name, shaped, bindings, own, shape.tags)
             if tag.draft.fixed["calc"]:
-                check_calc(tag.draft, shape.tags, self._findings)
+                check_calc(tag.draft, known, self._findings)
             if tag.feed or tag.draft.words.get("calc") or not tag.draft.words.get("optional"):
                 tags.append(tag)
+        check_circles((tag.draft for tag in tags), self._findings)
         self._warn_unmapped(stamp, tags, bindings)
         longest = max((len(tag.draft.name) for tag in tags), default=0)
         deepest = max((tag.draft.name.count("/") + 1 for tag in tags), default=0)
@@ -128,7 +131,7 @@ class Kinds:
         if shaped.home and made.fixed["calc"]:
             formula = in_part(made.fixed["calc"], shaped.home, names)
             made = replace(made, fixed={**made.fixed, "calc": formula})
-        self._findings.extend(problems(made))
+        self._findings.extend(tag_problems(made))
         feed = None
         if binding is None and bindings:
             binding = bindings[0]  # an instance may give an address that the binding lacks
@@ -218,7 +221,7 @@ class Kinds:
             shape = None if name in used else self._shapes.find(name, entry.at)
             for tag, shaped in shape.tags.items() if shape else ():
                 made = draft(tag, shaped.layers)
-                found = problems(made)
+                found = tag_problems(made)
                 self._findings.extend(one for one in found if one.code != _NEEDS_RANGE)
                 if made.fixed["calc"]:
                     check_calc(made, None, self._findings)

@@ -14,6 +14,8 @@ from uns.project.source import Written
 
 __all__ = ["Layer", "Layers", "ShapedTag", "Shapes", "TypeShape", "layers_of"]
 
+MAX_NESTED_TYPES = 64  # a project needs three or four
+MAX_TAGS_OF_A_TYPE = 100_000  # parts of parts multiply; the largest machine seen had 4,000
 _PART_KEYS = {"is_", "array", "optional", "desc", "was", "semantic_id"}
 
 
@@ -92,6 +94,9 @@ class Shapes:
                 "UNS207", f"types go round in a circle: {circle}", asked, hint="break it here"
             )
             return None
+        if len(self._open) == MAX_NESTED_TYPES:
+            self._findings.add("UNS106", f"types nest more than {MAX_NESTED_TYPES} deep", asked)
+            return None
         self._open.append(name)
         shape = self._shape(entry)
         self._open.pop()
@@ -126,6 +131,15 @@ class Shapes:
                 return None
             else:
                 self._add_part(tags, name, layer, part)
+            if len(tags) > MAX_TAGS_OF_A_TYPE:
+                self._findings.add(
+                    "UNS106",
+                    f"with `{name}` type `{entry.name}` has {len(tags):,} tags",
+                    layer.at,
+                    hint=f"at most {MAX_TAGS_OF_A_TYPE:,}; make the rest machines of their own",
+                    of_key=True,
+                )
+                return None
         return TypeShape(entry.name, words.version, lineage, tags)
 
     def _add_part(

@@ -85,6 +85,9 @@ class Parameters(Mapping[str, Any]):
         value, at = self.raw[name], self.places.get(name)
         if at is None or not isinstance(value, str):
             return value
+        if len(self._open) == MAX_NESTED_PARAMETERS:
+            self.findings.add("UNS207", "parameters are made from each other without end", at)
+            return ""
         if name in self._open:
             circle = " → ".join([*self._open[self._open.index(name) :], name])
             self.findings.add("UNS207", f"parameters go round in a circle: {circle}", at)
@@ -95,4 +98,5 @@ class Parameters(Mapping[str, Any]):
         return "" if filled is None else filled
 
 
+MAX_NESTED_PARAMETERS = 32
 _EXPLAIN = "give it in `with:`, in `each:` or as a key of the site"

@@ -121,7 +121,8 @@ def _window(line: str, start: int, end: int, width: int) -> tuple[str, int, int]
     first = max(0, start - _LEAD)
     head = "…" if first else ""
     room = (width - 2) // (2 if cell_len(line) > len(line) else 1)
-    shown = f"{head}{line[first : first + room]}…"
+    tail = "…" if first + room < len(line) else ""
+    shown = f"{head}{line[first : first + room]}{tail}"
     moved = start - first + len(head)
     return shown, moved, min(end - first + len(head), len(shown))
 

@@ -1,0 +1,115 @@
+"""Checks: mistakes that show only when everything said about something is together."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from uns.equipment import Machine
+from uns.project.diagnose import Diagnostic, diagnostic
+from uns.project.draft import Draft, written_at
+from uns.project.findings import Findings
+from uns.project.lineage import Layers
+from uns.project.source import Written
+
+__all__ = ["check_nested", "tag_problems"]
+
+
+def check_nested(
+    machines: Sequence[Machine], places: Sequence[Written], findings: Findings
+) -> None:
+    """Report a machine whose topics are those of a group of tags of the machine around it.
+
+    `places` are where the machines' paths are written, in the same order.
+    """
+    known = {machine.topic.text: number for number, machine in enumerate(machines)}
+    for number, machine in enumerate(machines):
+        levels = machine.topic.levels
+        for depth in range(_LEAST_LEVELS, len(levels)):
+            outer = known.get("/".join(levels[:depth]))
+            if outer is not None:
+                _report_shared(machine, machines[outer], places[number], places[outer], findings)
+
+
+_LEAST_LEVELS = 5  # enterprise, site, area, line, machine
+
+
+def _report_shared(
+    machine: Machine, around: Machine, at: Written, other: Written, findings: Findings
+) -> None:
+    shared = {tag.topic.text for tag in machine.tags} & {tag.topic.text for tag in around.tags}
+    if shared:
+        findings.add(
+            "UNS208",
+            f"two machines have the topic `{min(shared)}`",
+            at,
+            hint=f"`{around.topic}` is a machine; give this one another path",
+            related=(("the other machine", other),),
+        )
+
+
+def tag_problems(made: Draft) -> Iterator[Diagnostic]:
+    """What is wrong with one tag once all that is said about it is together."""
+    words, layers = made.words, made.layers
+    yield from _range_problems(words, layers)
+    yield from _alarm_problems(words, layers)
+    band = words.get("deadband")
+    if band is not None and band.is_percent and words.get("range") is None:
+        yield diagnostic(
+            "UNS217",
+            f"`{made.name}` has a deadband in per cent and no range to take it of",
+            written_at(layers, "deadband"),
+            hint="add `range: [least, greatest]`, or give the deadband as a number",
+        )
+    scale = words.get("scale")
+    if scale is not None and scale[0] == scale[1]:
+        yield diagnostic(
+            "UNS111",
+            f"raw low and raw high of the scale are both {scale[0]:g}",
+            written_at(layers, "scale"),
+            hint="[raw low, raw high, low, high]",
+        )
+
+
+def _range_problems(words: Mapping[str, Any], layers: Layers) -> Iterator[Diagnostic]:
+    if words.get("range") is None:
+        return
+    low, high = words["range"]
+    if low >= high:
+        yield diagnostic(
+            "UNS111",
+            f"the range [{low:g}, {high:g}] has its least value first, and it is not less",
+            written_at(layers, "range"),
+            hint=f"write `[{high:g}, {low:g}]`" if high < low else "",
+        )
+
+
+def _alarm_problems(words: Mapping[str, Any], layers: Layers) -> Iterator[Diagnostic]:
+    alarm = words.get("alarm")
+    if alarm is None:
+        return
+    limits = [
+        (name, limit)
+        for name in ("lolo", "lo", "hi", "hihi")
+        if (limit := getattr(alarm, name)) is not None
+    ]
+    for (lower, low), (upper, high) in itertools.pairwise(limits):
+        if low >= high:
+            yield diagnostic(
+                "UNS111",
+                f"alarm limit `{lower}` ({low:g}) is not below `{upper}` ({high:g})",
+                written_at(layers, "alarm", upper),
+                hint="from the bottom: lolo < lo < hi < hihi",
+                related=((f"`{lower}` is here", written_at(layers, "alarm", lower)),),
+            )
+    low, high = words.get("range") or (float("-inf"), float("inf"))
+    for name, limit in limits:
+        if low < high and not low <= limit <= high:
+            yield diagnostic(
+                "UNS210",
+                f"alarm limit `{name}` ({limit:g}) is outside the range [{low:g}, {high:g}]",
+                written_at(layers, "alarm", name),
+                hint="it can never be reached",
+                related=(("the range is here", written_at(layers, "range")),),
+            )
