@@ -60,6 +60,11 @@ class MbapClient(asyncio.Protocol):
                 f"{where} does not answer within {connect_timeout_s:g} s",
                 hint="is the device switched on, and is there a route to it?",
             ) from None
+        except ConnectionRefusedError:
+            raise DeviceError(
+                f"{where} refused the connection",
+                hint="check host and port, and that the device serves Modbus/TCP",
+            ) from None
         except OSError as error:
             raise DeviceError(
                 f"{where} cannot be reached: {error.strerror or error}",

@@ -96,6 +96,10 @@ class ModbusDriver(PollDriver):
         self._check_silence()
         return readings
 
+    def requests_per_scan(self, handles: Sequence[int]) -> int:
+        """How many requests one scan of these tags takes, as planned now."""
+        return sum(unit.request_count for unit in self._planned(handles).units)
+
     async def write(self, items: Sequence[tuple[BoundTag, Value]]) -> list[str]:
         """Write each value with function 5, 6, 16 or, for one bit of a register, 22."""
         return [await self._write_one(tag, value) for tag, value in items]

@@ -80,6 +80,11 @@ class UnitScan:
         self._suspects: deque[Block] = deque()
         self._resting: list[Block] = []
 
+    @property
+    def request_count(self) -> int:
+        """How many requests a scan takes while the device refuses nothing."""
+        return len(self._blocks)
+
     async def read(self, client: MbapClient, width: int) -> list[Reading]:
         """One reading for every tag, `width` requests at a time; raises DeviceError."""
         scan = _Scan(time.monotonic())

@@ -9,13 +9,13 @@ import sys
 from rich.console import Console
 from rich.table import Table
 
-PARTS = ("codec", "modbus", "opcua", "pipeline")
+PARTS = ("codec", "reporting", "modbus", "opcua", "namespace", "pipeline")
 
 
 def main() -> None:
     """Run the parts named on the command line, or all, and print one table."""
     parts = sys.argv[1:] or PARTS
-    console = Console(width=150)
+    console = Console(width=170)
     table = Table("part", "what", "rate", "CPU", "aim", title=f"Python {platform.python_version()}")
     for part in parts:
         console.print(f"measuring {part} ...", style="dim")

@@ -77,7 +77,9 @@ class SplitPlant:
 
     def start(self, name: str) -> None:
         """Start one process; its talk goes to a file in the folder."""
-        log = self._logs.setdefault(name, (self.folder / f"{name}.log").open("ab"))
+        if name not in self._logs:
+            self._logs[name] = (self.folder / f"{name}.log").open("ab")
+        log = self._logs[name]
         self._running[name] = subprocess.Popen(
             [sys.executable, "-m", "uns", *self._words(name)],
             env=self._environment,

@@ -20,24 +20,21 @@ class Seen:
 
     is_good: bool
     source_s: float
-    changes: int
 
 
 class Reader:
     """Subscribes to the whole tree with paho-mqtt and remembers the last payload of each topic.
 
-    Only topics that beat are judged: those that changed about once a second while all was
-    well, so that an old timestamp really means an old value.
+    A line is judged as a whole: some tag of a line that works changes every second, so while
+    any of its values claims to be Good, its youngest value tells how long it may be lying.
     """
 
-    BEATS_PER_S = 0.7
-    FRESH_S = 4.0
+    FRESH_S = 3.0
 
     def __init__(self, port: int, enterprise: str = "aurora") -> None:
         self._seen: dict[str, Seen] = {}
         self._lock = threading.Lock()
         self._is_connected = threading.Event()
-        self._beating: set[str] = set()
         self.client = paho.Client(
             paho.CallbackAPIVersion.VERSION2, client_id=f"judge-{port}", protocol=paho.MQTTv311
         )
@@ -59,9 +56,7 @@ class Reader:
         payload = json.loads(message.payload)
         source_s = datetime.fromisoformat(payload["timestamp"]).timestamp()
         with self._lock:
-            before = self._seen.get(message.topic)
-            changes = before.changes + (source_s > before.source_s) if before else 0
-            self._seen[message.topic] = Seen(payload["quality"] == "Good", source_s, changes)
+            self._seen[message.topic] = Seen(payload["quality"] == "Good", source_s)
 
     @property
     def is_connected(self) -> bool:
@@ -73,41 +68,29 @@ class Reader:
         with self._lock:
             return sum(seen.is_good for seen in self._seen.values())
 
-    def learn_beating(self, seconds: float) -> int:
-        """Watch a healthy plant; remember which topics beat, and return how many."""
-        with self._lock:
-            before = {topic: seen.changes for topic, seen in self._seen.items()}
-        time.sleep(seconds)
-        least = seconds * self.BEATS_PER_S
-        with self._lock:
-            self._beating = {
-                topic
-                for topic, seen in self._seen.items()
-                if seen.changes - before.get(topic, 0) >= least
-            }
-        return len(self._beating)
-
-    def oldest_good_s(self) -> float:
-        """The age of the oldest beating value that still claims to be Good; 0 where none does."""
+    def lying_s(self) -> float:
+        """The age of the youngest value of the worst line that claims to be Good; 0 for none."""
         now = time.time()
-        with self._lock:
-            return max(
-                (
-                    now - self._seen[topic].source_s
-                    for topic in self._beating
-                    if self._seen[topic].is_good
-                ),
-                default=0.0,
-            )
+        return max((now - newest for newest, good, _ in self._lines() if good), default=0.0)
 
     def is_well(self) -> bool:
-        """Whether every beating topic is Good and fresh."""
+        """Whether every line is fresh and nearly all of its values are Good."""
         now = time.time()
+        return all(
+            now - newest < self.FRESH_S and good >= 0.9 * count
+            for newest, good, count in self._lines()
+        )
+
+    def _lines(self) -> list[tuple[float, int, int]]:
+        """Of each line: its youngest source time, how many values are Good, how many there are."""
+        found: dict[str, list[Seen]] = {}
         with self._lock:
-            return all(
-                self._seen[topic].is_good and now - self._seen[topic].source_s < self.FRESH_S
-                for topic in self._beating
-            )
+            for topic, seen in self._seen.items():
+                found.setdefault("/".join(topic.split("/")[:4]), []).append(seen)
+        return [
+            (max(seen.source_s for seen in line), sum(seen.is_good for seen in line), len(line))
+            for line in found.values()
+        ]
 
     def close(self) -> None:
         """Disconnect and end the network thread."""

@@ -111,7 +111,11 @@ async def _listen(host: Host, url: str) -> None:
 async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
     """Everything but the bridge."""
     async with ModbusServer(port=0, units=[1]) as plc, EmbeddedBroker() as broker:
-        for address, type_name, value in ((0, "uint32", 90), (2, "uint32", 10), (4, "float32", 3.5)):
+        for address, type_name, value in (
+            (0, "uint32", 90),
+            (2, "uint32", 10),
+            (4, "float32", 3.5),
+        ):
             plc[1].set("hr", address, value, type_name)
         (tmp_path / "plant.yaml").write_text(PROJECT.format(port=plc.port))
         loaded = load(tmp_path, Catalogue({"modbus": get_driver("modbus")}, {}))

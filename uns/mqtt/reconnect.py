@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 
 from uns.errors import BrokerError
 from uns.message import Message
@@ -59,7 +59,7 @@ async def sessions(
     on_state: Callable[[str, bool], None] | None = None,
     on_connect_sent: Callable[[], None] | None = None,
     deadline_s: float = CONNECT_S,
-) -> AsyncIterator[Session]:
+) -> AsyncGenerator[Session, None]:
     """One session after the other, to be had with `async for`.
 
     A new connection and a new will for each. `on_state(sentence, is_up)` is told once when the

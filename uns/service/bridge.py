@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os.path
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -147,7 +148,13 @@ class BridgeService:
             on_readings=lambda readings: self._read(key, readings),
             on_state=lambda state: self._changed(key, state),
             limiter=limiter,
+            label=self._where(key),
         )
+
+    def _where(self, key: str) -> str:
+        """What a connection serves, for log lines: its line, or its site where it serves several."""
+        lines = {device.machine.line.text for device in self._devices_on[key]}
+        return os.path.commonpath(lines)
 
     def _bound(self, handle: int) -> BoundTag:
         tag = self._tag_of[handle]
