@@ -103,6 +103,7 @@ class Line(RuleBasedStateMachine):
             "order/id": "PO-1",
         }
         self.retained: dict[str, tuple[Any, int]] = {}
+        self.queued: list[tuple[str, tuple[Any, int]]] | None = None  # while we are away
         self.arrived: dict[str, tuple[Any, int]] = {}
         self.undelivered: dict[str, None] = {}  # oldest first; a newer value of a tag goes last
         for tag in TAGS:
@@ -112,6 +113,8 @@ class Line(RuleBasedStateMachine):
 
     def _publish(self, tag: str) -> None:
         self.retained[tag] = (self.plc[tag], self.now)
+        if self.queued is not None:
+            self.queued.append((tag, self.retained[tag]))
         self.undelivered.pop(tag, None)
         self.undelivered[tag] = None
 
@@ -147,12 +150,16 @@ class Line(RuleBasedStateMachine):
         )
 
     def _restart(self, tags: Sequence[str] = TAGS) -> None:
-        """A new process: what the old one had in memory is gone."""
+        """A new process, to which the broker shows what it kept."""
+        self._new_process()
+        self._show_kept(tags)
+
+    def _new_process(self) -> None:
+        """What the old one had in memory is gone."""
         self.outbox.close()
         self.outbox = Outbox(self.path)
         self.route = _route()
         assert not self.route.restore(self.outbox.state(self.route.key))
-        self._show_kept(tags)
 
     @rule(good=st.integers(0, 150), bad=st.integers(0, 3))
     def count(self, good: int, bad: int) -> None:
@@ -184,6 +191,37 @@ class Line(RuleBasedStateMachine):
     def begin_order(self) -> None:
         """The PLC latches both counters, then writes the id; we have seen the order before."""
         self._wait(6)
+        self._begin_order()
+
+    @precondition(lambda self: not self.undelivered)
+    @rule(
+        made=st.lists(st.tuples(st.integers(0, 150), st.integers(0, 3)), min_size=1, max_size=4),
+        is_new_process=st.booleans(),
+        first=st.integers(0, 12),
+    )
+    def be_away(self, made: list[tuple[int, int]], is_new_process: bool, first: int) -> None:
+        """Whole orders pass; the broker queued every value and hands them over at once.
+
+        Perhaps to a new process; perhaps that dies too, after it had taken the first few.
+        """
+        self._wait(6)
+        self.queued = []
+        for good, bad in made:
+            self.now += 3_000
+            self.count(good, bad)
+            self.now += 3_000
+            self._begin_order()
+        queue, self.queued = self.queued, None
+        if is_new_process:
+            self._new_process()
+        for place, (tag, found) in enumerate(queue):
+            if is_new_process and place == first:
+                self._new_process()
+            self._give(tag, found)
+        self._show_kept(TAGS)
+        self._wait(6)
+
+    def _begin_order(self) -> None:
         old = self.plc["order/id"]
         self.truth[old] = self._made()
         self.now += 1
@@ -258,6 +296,8 @@ class Line(RuleBasedStateMachine):
         self.truth[self.plc["order/id"]] = self._made()
         assert _not_nothing(self.truth) == _not_nothing(self.erp.totals)
         assert _not_nothing(self.truth) == _not_nothing(self.erp.steps)
+        running = self.plc["order/id"]
+        assert set(_not_nothing(self.truth)) - {running} <= set(self.erp.completed)
 
 
 TestLine = Line.TestCase

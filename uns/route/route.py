@@ -12,7 +12,7 @@ from uns.equipment import Machine
 from uns.metric import Quality, Value
 from uns.route.expression import Expression, ExpressionError
 from uns.route.message_schema import MessageSchema
-from uns.route.trigger import CounterSettings, CounterTrigger, Due, TriggerState
+from uns.route.trigger import CounterSettings, CounterTrigger, Due
 
 __all__ = ["Emission", "Route", "RoutePlan"]
 
@@ -88,13 +88,14 @@ class Route:
         if stored is None:
             return ""
         try:
-            state = TriggerState.from_json(stored)
+            trigger = CounterTrigger.restored(self.plan.settings, stored)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
-            return f"{self.key}: what was kept cannot be read ({error}); counting begins anew"
-        has_changed = set(state.confirmed) != set(self.plan.settings.counters)
-        if has_changed or (state.order and not self.plan.settings.has_order):
+            return f"{self.key}: what was kept cannot be read ({error!r}); counting begins anew"
+        state = trigger.state
+        has_changed = state and set(state.confirmed) != set(self.plan.settings.counters)
+        if has_changed or (state and state.order and not self.plan.settings.has_order):
             return f"{self.key}: its counters are others than before; counting begins anew"
-        self._trigger = CounterTrigger(self.plan.settings, state)
+        self._trigger = trigger
         return ""
 
     def observed(
@@ -115,7 +116,7 @@ class Route:
         for slot in self.plan.slots.get(tag, ()):
             if not is_retained and self._trigger.settles_before(slot, timestamp_ms):
                 emissions += self._due(now_ms, is_settled=True)
-            self._trigger.observed(
+            is_new_run = self._trigger.observed(
                 slot,
                 value,
                 is_good=is_good,
@@ -123,6 +124,9 @@ class Route:
                 now_ms=now_ms,
                 is_retained=is_retained,
             )
+            kept = self._trigger.kept() if is_new_run else None
+            if kept:
+                emissions.append(Emission(self.key, kept))
         return emissions + self._due(now_ms)
 
     def tick(self, now_ms: int) -> list[Emission]:
@@ -142,7 +146,7 @@ class Route:
 
     def _emission(self, due: Due) -> Emission | None:
         """The message of `due`; None where it is not to be sent or cannot be made yet."""
-        state = due.after.to_json()
+        state = self._trigger.kept(due.after) or {}
         if due.is_silent:
             return Emission(self.key, state)
         values = self._context(due)

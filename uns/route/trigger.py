@@ -19,6 +19,9 @@ With an order nothing is guessed: a counter or start that falls back makes the t
 and the next order closes with the last totals known.
 
 An input that is missing or not Good makes the trigger wait; `waiting` says for what.
+
+What is kept holds the inputs too. After a restart a queue of missed values is worked through
+from there; for anything else every input must have been shown again.
 """
 
 from __future__ import annotations
@@ -123,6 +126,7 @@ class _Input:
 
     value: Value = None
     is_good: bool = False
+    is_shown: bool = False  # since we started; before, it is what was kept
     timestamp_ms: int = 0
     seen: deque[tuple[int, Value]] = field(default_factory=lambda: deque(maxlen=_REMEMBERED_VALUES))
 
@@ -154,8 +158,11 @@ class CounterTrigger:
         timestamp_ms: int,
         now_ms: int,
         is_retained: bool = False,
-    ) -> None:
+    ) -> bool:
         """Take a value of `slot`: `order`, `total:<name>` or `since:<name>`.
+
+        True: part of a run changed, so what is `kept` must be stored before the value is
+        acknowledged; a broker does not send it again.
 
         What a broker kept, and what comes back after it was not Good, arrives in any order: a
         counter of the new order before the order's id. Both are believed only after `settle`.
@@ -164,15 +171,42 @@ class CounterTrigger:
         checked = _checked(slot, value) if is_good else None
         if checked is None:
             entry.is_good = False
-            return
+            return False
         if entry.is_repeat(checked, timestamp_ms):
-            return  # redelivered at QoS 1 after newer ones: old news
+            return False  # redelivered at QoS 1 after newer ones: old news
         entry.seen.append((timestamp_ms, checked))
         is_new_run = slot in _run_slots(self.settings) and checked != entry.value
         if self.settings.has_order and (is_new_run or is_retained or not entry.is_good):
             self._moved_ms = now_ms
             self._moved_source_ms = None if is_retained else timestamp_ms
         entry.value, entry.is_good, entry.timestamp_ms = checked, True, timestamp_ms
+        entry.is_shown = True
+        return is_new_run
+
+    @classmethod
+    def restored(cls, settings: CounterSettings, kept: Mapping[str, Any]) -> CounterTrigger:
+        """Go on from what `kept` returned; raises KeyError, TypeError or ValueError for others."""
+        trigger = cls(settings, TriggerState.from_json(kept["state"]))
+        for slot, (value, timestamp_ms) in kept["inputs"].items():
+            entry = trigger._inputs[slot]
+            entry.value, entry.timestamp_ms = _checked(slot, value), int(timestamp_ms)
+            entry.is_good = entry.value is not None
+        times = [trigger._inputs[slot].timestamp_ms for slot in _run_slots(settings)]
+        trigger._moved_ms = 0
+        trigger._moved_source_ms = max(times, default=0)
+        return trigger
+
+    def kept(self, state: TriggerState | None = None) -> dict[str, Any] | None:
+        """What must survive a crash, as plain JSON: `state`, or ours, and the inputs."""
+        state = state or self.state
+        if state is None:
+            return None
+        inputs = {
+            slot: [entry.value, entry.timestamp_ms]
+            for slot, entry in self._inputs.items()
+            if entry.is_good
+        }
+        return {"state": state.to_json(), "inputs": inputs}
 
     def settles_before(self, slot: str, timestamp_ms: int) -> bool:
         """Whether a run that was not believed yet had settled, by source time, at this value.
@@ -190,7 +224,11 @@ class CounterTrigger:
 
     def due(self, now_ms: int, *, is_settled: bool = False) -> Due | None:
         """What is due now; the same again until `accept` answers it."""
-        missing = [slot for slot, entry in self._inputs.items() if not entry.is_good]
+        missing = [
+            slot
+            for slot, entry in self._inputs.items()
+            if not entry.is_good or not (entry.is_shown or is_settled)
+        ]
         if missing:
             self.waiting = f"{_plain(missing[0])} is missing or not Good"
             return None
