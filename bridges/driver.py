@@ -89,6 +89,10 @@ class Driver(ABC):
     name: ClassVar[str]
     Config: ClassVar[type[DriverConfig]]
 
+    #: The settings that change what an address means: with these equal, one parsed address
+    #: serves every machine that has it. None where it may be any of them.
+    ADDRESS_SETTINGS: ClassVar[frozenset[str] | None] = None
+
     def __init__(self, config: Any) -> None:
         """Keep `config`, an instance of this class's Config. Does not connect."""
         self.config = config

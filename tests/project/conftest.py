@@ -36,6 +36,7 @@ class ToyDriver:
     """Addresses are `reg:7` or `reg:7 float`; parsing never connects."""
 
     Config = ToyConfig
+    ADDRESS_SETTINGS = frozenset({"unit"})
 
     @classmethod
     def parse(cls, text: str, config: Any) -> Hashable:

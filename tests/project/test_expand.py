@@ -360,3 +360,21 @@ overrides: {leeds/a/b/press2: {tags: {b: {calc: a * 3}}}}
     first, second = (_tag(found, "b", f"leeds/a/b/press{n}") for n in (1, 2))
     assert ("", "reg:2") == (first.calc, first.source and first.source.text)
     assert ("a * 3", None) == (second.calc, second.source)
+
+
+def test_an_address_is_parsed_once_for_all_machines_that_read_it_alike(loaded: Load) -> None:
+    """Machines whose settings give an address the same meaning share the parsed one."""
+    found = loaded("""
+enterprise: acme
+types: {meter: {tags: {power: {}}}}
+bindings:
+  m: {driver: toy, connection: {host: "10.0.0.{n}", unit: "{unit}"}, tags: {power: "reg:1"}}
+instances:
+  - {path: "leeds/a/unit{unit}/meter{n}", each: {n: 1..2, unit: 1..2}, is: meter, bind: m}
+""")
+    assert found.project is not None
+    sources = [machine.tags[0].source for machine in found.project.machines]
+    addresses = [source.address for source in sources if source]
+    assert [(1, 1, "int"), (2, 1, "int")] * 2 == addresses
+    assert addresses[0] is addresses[2]
+    assert addresses[1] is addresses[3]

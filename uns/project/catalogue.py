@@ -20,6 +20,7 @@ class DriverClass(Protocol):
     """What a project needs of a driver; see bridges/driver.py."""
 
     Config: Any  # a pydantic model class with `key()`
+    ADDRESS_SETTINGS: frozenset[str] | None
 
     def parse(self, text: str, config: Any) -> Hashable:
         """The address written as `text`; raises AddressError."""

@@ -36,6 +36,13 @@ class Link:
     key: str
     driver: Any
     config: Any
+    parsed: dict[str, Any]  # addresses by text, shared by links that read them alike
+
+    def parse(self, text: str) -> Any:
+        """The address written as `text`; raises AddressError."""
+        if text not in self.parsed:
+            self.parsed[text] = self.driver.parse(text, self.config)
+        return self.parsed[text]
 
 
 class Connections:
@@ -46,6 +53,7 @@ class Connections:
         self._catalogue = catalogue
         self._secrets = secrets
         self._findings = findings
+        self._parsed: dict[tuple[str, ...], dict[str, Any]] = {}
         self._resolved: dict[tuple[str, str], Link | None] = {}
 
     def find_driver(self, binding: Entry[BindingWords]) -> Any:
@@ -107,7 +115,15 @@ class Connections:
         if key not in self.by_key:
             place = binding.at.at("connection").place
             self.by_key[key] = Connection(key, binding.words.driver, config, place)
-        return Link(key, driver, config)
+        return Link(key, driver, config, self._addresses(binding.words.driver, driver, config))
+
+    def _addresses(self, name: str, driver: Any, config: Any) -> dict[str, Any]:
+        """The addresses parsed so far with settings that read them the same way."""
+        settings = getattr(driver, "ADDRESS_SETTINGS", None)
+        if settings is None:
+            return {}
+        alike = (name, *(repr(getattr(config, setting)) for setting in sorted(settings)))
+        return self._parsed.setdefault(alike, {})
 
     def _report(self, model: Any, error: ValidationError, layers: list[Settings]) -> None:
         """Point at the layer that wrote the setting, and show no secret."""

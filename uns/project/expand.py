@@ -143,7 +143,7 @@ class _Builder:
             self._findings.add(error.code, str(error), place, hint=error.hint)
             return None
         try:
-            return Source(link.key, link.driver.parse(text, link.config), text)
+            return Source(link.key, link.parse(text), text)
         except AddressError as error:
             self._bad_address(error, feed, text, tag, values)
         return None
