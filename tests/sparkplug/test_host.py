@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 
 import pytest
@@ -192,7 +193,7 @@ def test_losing_the_broker_makes_everything_stale(pair, now):
 
 
 def numbers(edge, now, count):
-    """Messages of one metric: 1, 2, 3 …"""
+    """Messages of one metric that counts 1, 2, 3."""
     alias = edge.alias_of("filler", "good")
     return [
         edge.observed("filler", [(alias, n + 1, 192, now + n)], now + n)[0] for n in range(count)
@@ -320,7 +321,7 @@ def test_requests_back_off_and_end(host, online, now):
     """A node that never answers is asked ever less, and then left alone until it speaks."""
     feed(host, numbers(online, now, 1), now)
     asked = [s for s in range(1, 600) if requests(host.tick(now + s * 1000))]
-    pauses = [b - a for a, b in zip(asked, asked[1:], strict=False)]
+    pauses = [b - a for a, b in itertools.pairwise(asked)]
     assert pauses == sorted(pauses)
     assert 7 == len(asked)
     assert 60 <= pauses[-1] <= 76
@@ -579,19 +580,19 @@ def test_a_command_reaches_the_edge_node(pair, now):
 
 
 @pytest.mark.parametrize(
-    ("device", "name", "value", "text"),
+    ("write", "text"),
     [
-        ("labeller", "state", 1, "is not online"),
-        ("filler", "ghost", 1, "has no metric `ghost`"),
-        ("filler", "good", "x", "is no UInt32"),
-        ("filler", "good", None, "is no UInt32"),
+        (("labeller", "state", 1), "is not online"),
+        (("filler", "ghost", 1), "has no metric `ghost`"),
+        (("filler", "good", "x"), "is no UInt32"),
+        (("filler", "good", None), "is no UInt32"),
     ],
 )
-def test_a_command_that_cannot_be_is_refused_here(pair, now, device, name, value, text):
+def test_a_command_that_cannot_be_is_refused_here(pair, now, write, text):
     """Before anything is sent, in words."""
     host, _ = pair
     with pytest.raises(DeviceError, match=text):
-        host.command(NODE, device, name, value, now)
+        host.command(NODE, *write, now)
 
 
 def test_commands_on_the_wire_are_none_of_the_hosts_business(host, now):

@@ -219,7 +219,7 @@ class Session(RuleBasedStateMachine):
         for message in messages:
             assert not isinstance(message, Command)
             assert not message.retain
-            if message.topic.split("/")[2] not in ("NDEATH",):
+            if message.topic.split("/")[2] != "NDEATH":
                 self.seqs.append(decode(message.payload).seq)
                 follows = len(self.seqs) < 2 or self.seqs[-1] == (self.seqs[-2] + 1) % 256
                 assert follows or "/NBIRTH/" in message.topic

@@ -146,14 +146,14 @@ def _none(_value: Any, _stamp: bytes) -> bytes | None:
     return None
 
 
-def _begin(head: bytes, value_bytes: int) -> bytes:
-    """Everything before the timestamp, of a metric whose value field takes so many bytes."""
-    length = len(head) + STAMP_BYTES + value_bytes
-    return _METRIC + varint(length) + head
+# The tag and length of a metric, of a string: what most of them need, made once.
+_METRIC_OF = [_METRIC + varint(length) for length in range(_MAX_ONE_BYTE + 1)]
+_STRING_OF = [_STRING + varint(length) for length in range(_MAX_ONE_BYTE + 1)]
 
 
 def _real(head: bytes, letter: str, tag: int) -> Shortcut:
-    begin = _begin(head, 1 + struct.calcsize(f"<{letter}"))
+    length = len(head) + STAMP_BYTES + 1 + struct.calcsize(f"<{letter}")
+    begin = _METRIC_OF[length] + head
     pack = struct.Struct(f"<{len(begin)}s{STAMP_BYTES}sB{letter}").pack
 
     def metric(value: Any, stamp: bytes) -> bytes | None:
@@ -169,7 +169,8 @@ def _real(head: bytes, letter: str, tag: int) -> Shortcut:
 
 
 def _boolean(head: bytes) -> Shortcut:
-    begin, true, false = _begin(head, 2), _BOOLEAN + b"\x01", _BOOLEAN + b"\x00"
+    begin = _METRIC_OF[len(head) + STAMP_BYTES + 2] + head
+    true, false = _BOOLEAN + b"\x01", _BOOLEAN + b"\x00"
 
     def metric(value: Any, stamp: bytes) -> bytes | None:
         if value is True:
@@ -183,7 +184,8 @@ def _integer(datatype: DataType, head: bytes) -> Shortcut:
     low, high = datatype.limits or (-(2**63), 2**63 - 1)  # DateTime
     mask = mask_of(datatype)
     tag = _LONG if FIELDS[datatype] == "long_value" else _INT
-    begins = [_begin(head, 1 + digits) for digits in range(_MAX_VARINT + 1)]
+    shortest = len(head) + STAMP_BYTES + 1
+    begins = [begin + head for begin in _METRIC_OF[shortest : shortest + _MAX_VARINT + 1]]
 
     def metric(value: Any, stamp: bytes) -> bytes | None:
         if value.__class__ is not int or not low <= value <= high:
@@ -195,18 +197,19 @@ def _integer(datatype: DataType, head: bytes) -> Shortcut:
 
 
 def _text(head: bytes) -> Shortcut:
-    longest = _MAX_ONE_BYTE - len(head) - STAMP_BYTES - 2
-    begins = [_begin(head, 2 + size) for size in range(longest + 1)]
-    lengths = [_STRING + varint(size) for size in range(longest + 1)]
+    shortest = len(head) + STAMP_BYTES + 2
+    longest = _MAX_ONE_BYTE - shortest
 
     def metric(value: Any, stamp: bytes) -> bytes | None:
         if value.__class__ is not str:
             return None
         try:
             raw = value.encode()
-        except UnicodeEncodeError:
+        except UnicodeEncodeError:  # half a surrogate pair
             return None
         size = len(raw)
-        return begins[size] + stamp + lengths[size] + raw if size <= longest else None
+        if size > longest:
+            return None
+        return b"".join((_METRIC_OF[shortest + size], head, stamp, _STRING_OF[size], raw))
 
     return metric

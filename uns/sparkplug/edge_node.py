@@ -55,6 +55,10 @@ class EdgeNode:
         _check(node, devices)
         self.node = node
         self._devices = _compile(devices)
+        self._aliases = {
+            device_id: {metric.name: alias for alias, metric in metrics.items()}
+            for device_id, metrics in self._devices.items()
+        }
         self._topics: dict[tuple[MessageType, str], str] = {}
         self._current: dict[int, Reading] = {}
         self._up: dict[str, None] = {}  # in the order they came up
@@ -84,14 +88,11 @@ class EdgeNode:
 
     def alias_of(self, device_id: str, name: str) -> int:
         """The alias, and so the handle, of a metric; raises KeyError where there is none."""
-        for alias, metric in self._devices[device_id].items():
-            if metric.name == name:
-                return alias
-        raise KeyError(f"{self.node}/{device_id} has no metric `{name}`")
+        return self._aliases[device_id][name]
 
     def aliases(self, device_id: str) -> dict[str, int]:
         """All aliases of a device by metric name."""
-        return {metric.name: alias for alias, metric in self._devices[device_id].items()}
+        return dict(self._aliases[device_id])
 
     def will(self) -> Message:
         """The NDEATH to register with the CONNECT about to be made.
@@ -223,7 +224,6 @@ class EdgeNode:
 
     def _births(self, now_ms: int) -> list[Message]:
         self._is_online, self._is_rebirth_owed = True, False
-        self._born.clear()
         self._seq = 0  # tck-id-topics-nbirth-seq-num
         # tck-id-payloads-dbirth-order: right after the NBIRTH, before any data
         return [self._birth("", now_ms)] + [self._birth(device, now_ms) for device in self._up]

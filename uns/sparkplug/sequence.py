@@ -74,6 +74,8 @@ class Sequence(Generic[Item]):
                 continue  # left over from an earlier life of the node
             self._advance(self._expected, sent_ms, now_ms)
             return item
+        if not self._held:
+            self.deadline_ms = None
         return None
 
     def give_up(self) -> list[Item]:
