@@ -1,0 +1,85 @@
+"""Loading a project of 50,000 tags: stamped from one type, and written out tag by tag."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from table import Row
+
+from uns.cli.catalogue import catalogue
+from uns.project.load import load
+
+TAGS = 50_000
+MACHINES = 5_000
+ROUNDS = 3
+
+
+def _stamped() -> str:
+    """One type of ten tags on 50 sites of 100 lines each: what a project looks like."""
+    tags = TAGS // MACHINES
+    sites = [f"s{number}" for number in range(50)]
+    lines = ["enterprise: acme", "sites:"]
+    lines += [f'  {site}: {{net: "10.{number}"}}' for number, site in enumerate(sites)]
+    lines += ["types:", "  filler:", "    tags:"]
+    lines += [f"      tag_{n}: {{unit: bar, range: [0, 6]}}" for n in range(tags)]
+    lines += ["bindings:", "  plc:", "    driver: s7", '    connection: {host: "{host}"}']
+    lines += ["    tags:", *(f'      tag_{n}: "DB{{db}}.DBD{4 * n}:REAL"' for n in range(tags))]
+    lines += [
+        "instances:",
+        '  - path: "{site}/packaging/line{n}/filler"',
+        f"    each: {{site: [{', '.join(sites)}], n: 1..{MACHINES // len(sites)}}}",
+        "    is: filler",
+        "    bind: plc",
+        '    with: {host: "{net}.{n}.20", db: 100}',
+    ]
+    return "\n".join(lines)
+
+
+def _written_out() -> str:
+    """500 types of 100 tags, four lines for each tag and one for its address."""
+    lines = ["enterprise: acme", "types:"]
+    for kind in range(TAGS // 100):
+        lines += [f"  t{kind}:", "    tags:"]
+        for n in range(100):
+            lines += [f"      tag_{n}:", "        type: Float", "        unit: bar"]
+            lines.append("        range: [0, 6]")
+    lines.append("bindings:")
+    for kind in range(TAGS // 100):
+        lines += [f"  b{kind}:", "    driver: s7", f"    connection: {{host: plc{kind}}}"]
+        lines += ["    tags:", *(f"      tag_{n}: DB1.DBD{4 * n}:REAL" for n in range(100))]
+    lines.append("instances:")
+    for kind in range(TAGS // 100):
+        lines.append(f"  - {{path: leeds/hall/line{kind}/m, is: t{kind}, bind: b{kind}}}")
+    return "\n".join(lines)
+
+
+def _measured(text: str) -> float:
+    """The CPU seconds of the fastest round."""
+    best = float("inf")
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "plant.yaml").write_text(text)
+        for _ in range(ROUNDS):
+            started = time.process_time()
+            loaded = load(Path(folder), catalogue())
+            best = min(best, time.process_time() - started)
+            if loaded.project is None or loaded.project.tag_count != TAGS:
+                raise SystemExit(f"the project did not load: {loaded.diagnostics[:3]}")
+            del loaded
+    return best
+
+
+def rows() -> Iterator[Row]:
+    """Load, check and expand."""
+    for what, text in (("stamped", _stamped()), ("written out", _written_out())):
+        cpu_s = _measured(text)
+        lines = text.count("\n") + 1
+        yield Row(
+            "project",
+            f"{TAGS:,} tags {what}, {lines:,} lines: load, check, expand",
+            f"{TAGS / cpu_s:,.0f} tags/s",
+            f"{cpu_s:.2f} s",
+            "1.5 s" if what == "stamped" else "",
+        )
