@@ -46,7 +46,7 @@ __all__ = ["RouteService"]
 log = logging.getLogger("uns.routes")
 
 TICK_S: Final = 0.5
-HEALTH_S: Final = 2.0  # how often health is looked at; it is published when it changed …
+HEALTH_S: Final = 1.0  # how often health is looked at; it is published when it changed …
 HEALTH_AT_LEAST_S: Final = 30.0  # … and at least this often
 LEAVE_S: Final = 2.0
 _ON_THE_TREE: Final = "job_response"  # messages of this subject are events of their machine too
