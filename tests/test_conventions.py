@@ -60,9 +60,7 @@ def test_what_a_file_offers_is_sorted_and_there(path: Path) -> None:
 def test_every_test_names_its_promise(path: Path) -> None:
     """A test's docstring is the sentence that would be untrue if it failed."""
     nameless = [
-        f.name
-        for f in _functions(path)
-        if f.name.startswith("test_") and not ast.get_docstring(f)
+        f.name for f in _functions(path) if f.name.startswith("test_") and not ast.get_docstring(f)
     ]
     assert [] == nameless
 

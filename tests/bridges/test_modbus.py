@@ -553,7 +553,7 @@ async def test_a_reset_and_a_restart(fault_proxy):
             await driver.read(handles)
         await driver.close()
         await server.close()
-        with pytest.raises(DeviceError, match="cannot be reached"):
+        with pytest.raises(DeviceError, match="refused the connection"):
             await _opened(server.port, ["hr:0 int16"])
         await server.start()
         async with _session(server.port, ["hr:0 int16"]) as (again, handles):

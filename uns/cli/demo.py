@@ -80,6 +80,7 @@ async def _run(
     """Run until `duration` is over or the task is cancelled; put the last summary into `ends`."""
     import asyncio
 
+    from uns.cli.talk import quiet
     from uns.sim.demo import Demo
 
     async with Demo.open(settings, _load) as running:
@@ -89,12 +90,14 @@ async def _run(
                 await _show(running, live=not as_json)
         except TimeoutError:
             ends.append(await running.wind_down())
+            quiet()
         except asyncio.CancelledError:
             task = asyncio.current_task()
             if task is not None:
                 task.uncancel()
             click.echo("\nleaving: the machines stop, the last confirmations go out ...", err=True)
             ends.append(await running.wind_down())
+            quiet()
 
 
 def _load(environment: Mapping[str, str]) -> Project:

@@ -10,56 +10,55 @@ from uns.sim.demo import Demo, Summary
 
 __all__ = ["screen"]
 
-_SHOWN_ORDERS = 8
-
 
 def screen(now: Summary, running: Demo) -> Group:
-    """One picture of the running demo, at most 30 lines high."""
-    return Group(_numbers(now), _lines(running), _orders(running), _verdict(now))
+    """One picture of the running demo, 15 lines high."""
+    return Group(_numbers(now), Text(), _lines(running), Text(), _verdict(now))
 
 
 def _numbers(now: Summary) -> Text:
+    flow = (
+        f"{now.metrics_in} metrics in, {now.values_out} values out, "
+        f"{now.flagged} flagged, {now.quarantined} quarantined, "
+        f"{now.confirmations} confirmations of {now.orders} orders"
+    )
     return Text.assemble(
-        ("uns demo", "bold"),
-        f"  {now.seconds:.0f} s   ",
+        ("uns demo  ", "bold"),
+        f"{now.seconds:.0f} s   ",
         (f"{now.machines_online}", "green"),
-        f"/{now.machines} machines at {now.sites} sites over {' and '.join(now.protocols)}   ",
+        f"/{now.machines} machines, {now.sites} sites, {' and '.join(now.protocols)}   ",
         (f"{now.topics_live}", "green"),
-        f"/{now.topics} topics live   {now.values_out} values   "
-        f"{now.flagged} flagged   {now.quarantined} quarantined",
+        f"/{now.topics} topics live\n",
+        (flow, "dim"),
     )
 
 
 def _lines(running: Demo) -> Table:
+    """Each line's order: what its filler has made, and what the ERP was told of it."""
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for heading in ("line", "state", "order", "product", "good", "bad"):
-        table.add_column(heading, justify="right" if heading in ("good", "bad") else "left")
-    truth = running.plant.truth()["lines"]
+    for heading in ("line", "state", "order", "product"):
+        table.add_column(heading)
+    for heading in ("good", "bad", "ERP good", "ERP bad", "messages"):
+        table.add_column(heading, justify="right")
     namespace = running.runtime.namespace
-    for line, record in truth.items():
+    for line, record in running.plant.truth()["lines"].items():
         filler, made = next(iter(record["machines"].items()))
-        order = list(made["orders"].values())[-1] if made["orders"] else None
+        if not made["orders"]:
+            continue
+        order = list(made["orders"].values())[-1]
+        told = running.erp.machines_of(order["id"]).get(filler)
         state = namespace.value_of(f"{filler}/state") if namespace else None
         table.add_row(
             line.partition("/")[2],
             str(state or "-"),
-            order["id"] if order else "-",
-            order["product"] if order else "-",
-            str(made["good"]),
-            str(made["bad"]),
+            order["id"],
+            order["product"],
+            str(order["good"]),
+            str(order["bad"]),
+            Text(str(told.good if told else "-"), style="cyan"),
+            Text(str(told.bad if told else "-"), style="cyan"),
+            str(told.confirmations if told else 0),
         )
-    return table
-
-
-def _orders(running: Demo) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for heading in ("confirmed to the ERP", "state", "good", "bad", "messages"):
-        table.add_column(heading, justify="left" if heading == "state" else "right")
-    for order_id in list(running.erp.orders())[-_SHOWN_ORDERS:]:
-        for told in running.erp.machines_of(order_id).values():
-            table.add_row(
-                order_id, told.state, str(told.good), str(told.bad), str(told.confirmations)
-            )
     return table
 
 
@@ -67,4 +66,6 @@ def _verdict(now: Summary) -> Text:
     if not now.differences:
         return Text("the ERP knows exactly what the plant made", style="green")
     waiting = len(now.differences)
-    return Text(f"{waiting} order{'s' * (waiting > 1)} on the way to the ERP", style="dim")
+    return Text(
+        f"{waiting} order{'s' * (waiting > 1)} counting; confirmations are on their way", "dim"
+    )

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Coroutine
 from typing import Any
 
-__all__ = ["run_until_interrupt", "talk"]
+__all__ = ["quiet", "run_until_interrupt", "talk"]
 
 _LEVELS = (logging.WARNING, logging.INFO, logging.DEBUG)
 _CHATTY = ("asyncua", "amqtt", "gmqtt", "transitions", "aiohttp", "asyncio", "aiosqlite")
@@ -32,6 +32,11 @@ def talk(verbose: int = 0) -> None:
     logging.getLogger("uns").setLevel(_LEVELS[min(verbose, 2)])
     for name in _CHATTY:
         logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
+def quiet() -> None:
+    """Say nothing of what is lost from now on: we are leaving, and everything ends on purpose."""
+    logging.getLogger("uns").setLevel(logging.ERROR)
 
 
 def run_until_interrupt(work: Coroutine[Any, Any, object]) -> None:
