@@ -118,6 +118,7 @@ class S7Driver(PollDriver):
 
     name = "s7"
     Config = S7Config
+    ADDRESS_SETTINGS = frozenset()
     config: S7Config
 
     @classmethod

@@ -49,6 +49,7 @@ class ModbusDriver(PollDriver):
 
     name = "modbus"
     Config = ModbusConfig
+    ADDRESS_SETTINGS = frozenset({"unit", "order", "zero_based"})
     config: ModbusConfig
 
     def __init__(self, config: ModbusConfig) -> None:

@@ -22,6 +22,7 @@ class OpcUaDriver(PushDriver):
 
     name: ClassVar[str] = "opcua"
     Config: ClassVar[type[DriverConfig]] = OpcUaConfig
+    ADDRESS_SETTINGS: ClassVar[frozenset[str] | None] = frozenset({"namespace"})
     config: OpcUaConfig
 
     def __init__(self, config: OpcUaConfig) -> None:

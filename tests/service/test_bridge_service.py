@@ -176,7 +176,7 @@ async def test_every_session_has_its_own_bd_seq_over_restarts(rig: Rig) -> None:
     numbers = []
     for _ in range(3):
         async with rig.bridge() as service:
-            await rig.host.until(lambda: service.edges[0].health.is_online)  # noqa: B023
+            await rig.host.until(lambda: service.edges[0].health.is_online)
             numbers.append(service.edges[0].edge.bd_seq)
     assert sorted(set(numbers)) == numbers  # an attempt that was refused takes a number too
 
