@@ -281,17 +281,18 @@ class EdgeNode:
         """The bytes of each reading, in order of time (…-data-publish-dbirth-order)."""
         current = self._current
         parts: list[bytes] = []
-        add, last_ms, stamp, is_short = parts.append, -1, b"", False
+        add, last_ms, stamp = parts.append, -1, b""
+        quick: int | None = _GOOD
         for reading in readings:
             alias, value, quality, at_ms = reading
             if at_ms != last_ms:
                 if not at_ms or at_ms < last_ms:
                     return self._encode(metrics, _in_order(readings, now_ms), now_ms)
                 last_ms, stamp = at_ms, varint(at_ms)
-                is_short = len(stamp) == STAMP_BYTES
+                quick = _GOOD if len(stamp) == STAMP_BYTES else None
             metric = metrics[alias]
             current[alias] = reading
-            encoded = metric.shortcut(value, stamp) if quality == _GOOD and is_short else None
+            encoded = metric.shortcut(value, stamp) if quality == quick else None
             add(encoded or metric.data(value, quality, at_ms))
         return parts
 

@@ -76,22 +76,19 @@ class KnownDevice:
         an absent value. Whatever is not a scalar by its birth, or wrong, leaves it.
         """
         result = DataRead()
-        add, find, latest_ms = result.updates.append, self._fast.get, LATEST_MS
+        add, fast, latest_ms = result.updates.append, self._fast, LATEST_MS
         for message in metrics:
-            slot = find(message.alias)
-            if slot is None:
+            try:
+                slot = fast[message.alias]
+                value = getattr(message, slot.field)
+                if slot.read is not None:
+                    value = slot.read(value)
+            except (KeyError, ValueError):
                 self._read_carefully(_whole(message), sent_ms, result)
                 continue
-            value = getattr(message, slot.field)
             if not value and not message.HasField(slot.field):
                 self._read_carefully(_whole(message), sent_ms, result)
                 continue
-            if slot.read is not None:
-                try:
-                    value = slot.read(value)
-                except ValueError:
-                    self._read_carefully(_whole(message), sent_ms, result)
-                    continue
             at_ms = message.timestamp
             if not 0 < at_ms <= latest_ms:
                 at_ms = sent_ms
