@@ -90,6 +90,8 @@ FUNCTIONS: Final[Mapping[str, Function]] = {
 def _multiply(left: Any, right: Any) -> Any:
     if isinstance(left, (int, float)) and isinstance(right, (int, float)):
         return left * right
+    if left is None or right is None:
+        return None
     text, times = (left, right) if isinstance(left, str) else (right, left)
     if not (isinstance(text, str) and isinstance(times, int)):
         raise TypeError("only numbers can be multiplied, or a text repeated")
@@ -141,7 +143,7 @@ def _part(holder: Any, start: Any, end: Any) -> Any:
 
 #: What operators turn into, by the names that the compiled code uses.
 OPERATIONS: Final[Mapping[str, Callable[..., Any]]] = {
-    "_multiply": _guarded(_multiply),
+    "_multiply": _multiply,
     "_modulo": _guarded(_modulo),
     "_power": _guarded(_power),
     "_item": _guarded(_item),

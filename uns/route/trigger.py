@@ -29,17 +29,17 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from uns.metric import Value
+from uns.route.trigger_state import ClosedRun, TriggerState, begun, resumed
 
-__all__ = ["CounterSettings", "CounterTrigger", "Due", "TriggerState", "span"]
+__all__ = ["ORDER", "CounterSettings", "CounterTrigger", "Due", "span"]
 
 ORDER: Final = (
     "order"  # the slot of the order's id; counters are `total:<name>`, starts `since:<name>`
 )
 
-_REMEMBERED_ORDERS: Final = 8  # an interrupted order is known again if it comes back within these
 _REMEMBERED_VALUES: Final = 128  # per input; a broker redelivers at most what was in flight
 
 
@@ -53,53 +53,6 @@ class CounterSettings:
     at_most_ms: int
     settle_ms: int
     rollovers: Mapping[str, int | None] = field(default_factory=dict)
-
-
-class ClosedRun(NamedTuple):
-    """How a run of an order ended, in case the order comes back."""
-
-    starts: Mapping[str, int]
-    carried: Mapping[str, int]
-    totals: Mapping[str, int]
-
-
-@dataclass(frozen=True, slots=True)
-class TriggerState:
-    """What must survive a crash, in one transaction with the messages it led to.
-
-    `starts`: what the counters read when this run began. `carried`: what earlier runs of the
-    order counted. `confirmed`: the totals of the newest message. `closed`: the last orders by id.
-    """
-
-    order: str
-    starts: Mapping[str, int]
-    carried: Mapping[str, int]
-    confirmed: Mapping[str, int]
-    began_ms: int = 0
-    closed: Mapping[str, ClosedRun] = field(default_factory=dict)
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain mappings and lists."""
-        return {
-            "order": self.order,
-            "starts": dict(self.starts),
-            "carried": dict(self.carried),
-            "confirmed": dict(self.confirmed),
-            "began_ms": self.began_ms,
-            "closed": {order: [dict(part) for part in run] for order, run in self.closed.items()},
-        }
-
-    @classmethod
-    def from_json(cls, stored: Mapping[str, Any]) -> TriggerState:
-        """What `to_json` returned; raises KeyError, TypeError or ValueError for anything else."""
-        return cls(
-            order=str(stored["order"]),
-            starts=dict(stored["starts"]),
-            carried=dict(stored["carried"]),
-            confirmed=dict(stored["confirmed"]),
-            began_ms=int(stored["began_ms"]),
-            closed={order: ClosedRun(*map(dict, run)) for order, run in stored["closed"].items()},
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +85,10 @@ class _Input:
 
     def is_repeat(self, value: Value, timestamp_ms: int) -> bool:
         """Whether a value from before the newest one came again."""
+        if timestamp_ms > self.timestamp_ms or not self.seen:
+            return False
         known = (timestamp_ms, value)
-        return bool(self.seen) and known != self.seen[-1] and known in self.seen
+        return known != self.seen[-1] and known in self.seen
 
 
 class CounterTrigger:
@@ -144,6 +99,7 @@ class CounterTrigger:
         self.state = state
         self.waiting = "no values have come yet"
         self._inputs = {slot: _Input() for slot in _slots(settings)}
+        self._run_slots = frozenset(_run_slots(settings))
         self._moved_ms: int | None = None  # when order or starts last changed, by our clock …
         self._moved_source_ms: int | None = None  # … by the source; None where that says nothing
         self._grew_ms: int | None = None  # arrival of the first change that no message tells of
@@ -175,7 +131,7 @@ class CounterTrigger:
         if entry.is_repeat(checked, timestamp_ms):
             return False  # redelivered at QoS 1 after newer ones: old news
         entry.seen.append((timestamp_ms, checked))
-        is_new_run = slot in _run_slots(self.settings) and checked != entry.value
+        is_new_run = slot in self._run_slots and checked != entry.value
         if self.settings.has_order and (is_new_run or is_retained or not entry.is_good):
             self._moved_ms = now_ms
             self._moved_source_ms = None if is_retained else timestamp_ms
@@ -191,7 +147,7 @@ class CounterTrigger:
             entry = trigger._inputs[slot]
             entry.value, entry.timestamp_ms = _checked(slot, value), int(timestamp_ms)
             entry.is_good = entry.value is not None
-        times = [trigger._inputs[slot].timestamp_ms for slot in _run_slots(settings)]
+        times = [trigger._inputs[slot].timestamp_ms for slot in trigger._run_slots]
         trigger._moved_ms = 0
         trigger._moved_source_ms = max(times, default=0)
         return trigger
@@ -218,20 +174,16 @@ class CounterTrigger:
         return (
             self._moved_source_ms is not None
             and self._moved_ms is not None
-            and slot in _run_slots(self.settings)
+            and slot in self._run_slots
             and timestamp_ms - self._moved_source_ms >= self.settings.settle_ms
         )
 
     def due(self, now_ms: int, *, is_settled: bool = False) -> Due | None:
         """What is due now; the same again until `accept` answers it."""
-        missing = [
-            slot
-            for slot, entry in self._inputs.items()
-            if not entry.is_good or not (entry.is_shown or is_settled)
-        ]
-        if missing:
-            self.waiting = f"{_plain(missing[0])} is missing or not Good"
-            return None
+        for slot, entry in self._inputs.items():
+            if not entry.is_good or not (entry.is_shown or is_settled):
+                self.waiting = f"{_plain(slot)} is missing or not Good"
+                return None
         moved_ms = None if is_settled else self._moved_ms
         if moved_ms is not None and now_ms - moved_ms < self.settings.settle_ms:
             self.waiting = "the order has just changed, or values have just come back"
@@ -277,7 +229,7 @@ class CounterTrigger:
     def _begin(self, order: str, starts: Mapping[str, int]) -> Due | None:
         """The first run ever seen: keep where it began, at once."""
         began_ms = self._inputs[ORDER].timestamp_ms if self.settings.has_order else 0
-        return self._silent(_fresh(order, starts, began_ms))
+        return self._silent(begun(order, starts, began_ms))
 
     def _change(self, order: str, starts: dict[str, int]) -> Due | None:
         """Another order: close the one before, by what the new starts say."""
@@ -294,7 +246,7 @@ class CounterTrigger:
         if state.order:
             closed[state.order] = ClosedRun(state.starts, state.carried, totals)
         began_ms = self._inputs[ORDER].timestamp_ms
-        after = _resumed(order, starts, closed, began_ms)
+        after = resumed(order, starts, closed, began_ms)
         if not state.order:
             return self._silent(after)
         due = self._message(state, totals, after)
@@ -393,27 +345,6 @@ def span(start: int, end: int, rollover: int | None) -> int | None:
         return None
     gained = end - start + rollover
     return gained if 0 <= gained <= rollover // 2 else None
-
-
-def _fresh(order: str, starts: Mapping[str, int], began_ms: int) -> TriggerState:
-    nothing = dict.fromkeys(starts, 0)
-    return TriggerState(order, dict(starts), nothing, nothing, began_ms)
-
-
-def _resumed(
-    order: str,
-    starts: dict[str, int],
-    closed: Mapping[str, ClosedRun],
-    began_ms: int,
-) -> TriggerState:
-    """The state of a run that begins: of a new order, or of one that was interrupted."""
-    kept = dict(list(closed.items())[-_REMEMBERED_ORDERS:])
-    before = kept.get(order) if order else None
-    if before is None:
-        return replace(_fresh(order, starts, began_ms), closed=kept)
-    # The same starts: the order never ended, a value only flickered.
-    carried = before.carried if before.starts == starts else before.totals
-    return TriggerState(order, starts, carried, before.totals, began_ms, kept)
 
 
 def _slots(settings: CounterSettings) -> tuple[str, ...]:
