@@ -19,7 +19,7 @@ _log = logging.getLogger("uns.mqtt")
 
 _SHORTEST_S, _LONGEST_S = 0.25, 10.0
 _STABLE_S = 60.0
-_TAKEN_OVER_S, _TAKEN_OVER_TIMES = 2.0, 3
+_TAKEN_OVER_S, _TAKEN_OVER_TIMES = 5.0, 3
 
 
 class Backoff:
