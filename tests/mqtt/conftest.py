@@ -21,7 +21,7 @@ _ids = itertools.count()
 async def _until(condition: Callable[[], Any], what: str, deadline_s: float = 10.0) -> Any:
     try:
         async with asyncio.timeout(deadline_s):
-            while not (found := condition()):  # noqa: ASYNC110 (foreign things have no events)
+            while not (found := condition()):
                 await asyncio.sleep(0.01)
             return found
     except TimeoutError:

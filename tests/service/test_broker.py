@@ -67,7 +67,7 @@ async def test_the_embedded_broker_closes_quickly_with_clients():
     session.abort()
     deaf.abort()
     async with asyncio.timeout(5):
-        while asyncio.all_tasks() - before:  # noqa: ASYNC110 (amqtt has no event for it)
+        while asyncio.all_tasks() - before:
             await asyncio.sleep(0.02)
 
 

@@ -133,7 +133,7 @@ class Supervised:
 
     async def until(self, is_true) -> None:
         async with asyncio.timeout(10):
-            while not is_true():  # noqa: ASYNC110 - what is waited for has no event
+            while not is_true():
                 await asyncio.sleep(0.01)
 
 

@@ -140,7 +140,7 @@ async def until(condition, what: str, deadline_s: float = 10.0):
     """Wait for something that another thread sees."""
     try:
         async with asyncio.timeout(deadline_s):
-            while not (found := condition()):  # noqa: ASYNC110 - another thread has no event
+            while not (found := condition()):
                 await asyncio.sleep(0.02)
             return found
     except TimeoutError:

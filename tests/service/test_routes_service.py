@@ -36,7 +36,7 @@ QUICK = {"use": "confirm", "for_each": {"class": "filler"}, "with": {"every": 10
 async def until(condition: Callable[[], Any], deadline_s: float = 15.0) -> Any:
     """Wait for something to be true."""
     async with asyncio.timeout(deadline_s):
-        while not (found := condition()):  # noqa: ASYNC110 - an ERP has no events
+        while not (found := condition()):
             await asyncio.sleep(0.05)
         return found
 

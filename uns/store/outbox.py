@@ -209,8 +209,10 @@ class Outbox:
             rows = connection.execute(
                 query,
                 {
-                    "target": target, "limit": limit,
-                    "now": now_ms, "farthest": now_ms + _FARTHEST_MS,
+                    "target": target,
+                    "limit": limit,
+                    "now": now_ms,
+                    "farthest": now_ms + _FARTHEST_MS,
                 },
             ).fetchall()
             connection.executemany(

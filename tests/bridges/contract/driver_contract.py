@@ -58,7 +58,7 @@ class Watch:
     async def until(self, is_true: Callable[[], bool], within_s: float = BACK_S) -> None:
         """Wait until something is true; the test fails when it does not become so."""
         async with asyncio.timeout(within_s):
-            while not is_true():  # noqa: ASYNC110 - what is waited for has no event
+            while not is_true():
                 await asyncio.sleep(0.02)
 
     async def more_readings(self, within_s: float = BACK_S) -> None:

@@ -20,7 +20,7 @@ WHEN_MS = 1_767_868_200_123
 
 async def until(is_true, within_s=10):
     async with asyncio.timeout(within_s):
-        while not is_true():  # noqa: ASYNC110 - what is waited for has no event
+        while not is_true():
             await asyncio.sleep(0.02)
 
 

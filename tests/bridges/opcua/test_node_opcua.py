@@ -85,7 +85,7 @@ async def driver(endpoint: str, request: pytest.FixtureRequest, tmp_path: Path):
 
 async def until(is_true, within_s=10):
     async with asyncio.timeout(within_s):
-        while not is_true():  # noqa: ASYNC110 - what is waited for has no event
+        while not is_true():
             await asyncio.sleep(0.02)
 
 
