@@ -236,7 +236,7 @@ def test_a_node_that_answers_no_rebirth_is_held_for_dead(pair, now):
 def test_duplicates_are_reported_and_not_applied(pair, now):
     """An old value must not come back."""
     host, edge = pair
-    first, second = numbers(edge, now, 2)
+    first, second = numbers(edge, now + 1, 2)
     feed(host, [first, second], now)
     (problem,) = feed(host, [first], now)
     assert isinstance(problem, Problem)
@@ -254,6 +254,27 @@ def test_a_birth_overtaken_by_its_devices_birth(pair, now):
     assert [] == feed(host, [dbirth], now + 60)
     assert ["", "filler"] == [born.device_id for born in feed(host, [nbirth], now + 70)]
     assert [] == host.tick(now + 60_000)
+
+
+def test_data_that_overtook_a_rebirth_is_not_put_back(pair, now):
+    """It looked like the next of the old births, which had the same seq; the new value stays."""
+    host, edge = pair
+    nbirth, dbirth = edge.received(rebirth(now), now + 2000)
+    (data,) = edge.observed("filler", [(edge.alias_of("filler", "good"), 9, 192, 0)], now + 2001)
+    events = feed(host, [dbirth, data, nbirth], now + 2001) + host.tick(now + 9000)
+    assert [] == requests(events)
+    assert 9 == live(host, "filler")["good"]
+
+
+def test_a_birth_in_the_millisecond_of_a_rebirth_is_asked_for_again(host, edge, now):
+    """The old DBIRTH made the host ask, and cannot be told from the one that follows."""
+    edge.will()
+    edge.connected(now - 9)
+    (asked,) = feed(host, edge.device_up("filler", now), now)
+    edge.observed("filler", [(edge.alias_of("filler", "good"), 5, 192, now)], now)
+    assert NCMD in requests(feed(host, edge.received(asked, now), now) + host.tick(now + 2000))
+    feed(host, edge.received(asked, now + 2000), now + 2000)
+    assert 5 == live(host, "filler")["good"]
 
 
 # doubts -------------------------------------------------------------------------------------

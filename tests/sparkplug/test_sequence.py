@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from uns.sparkplug.sequence import Place, Sequence
 
 NOW = 1_000_000
@@ -62,7 +64,7 @@ def test_a_birth_keeps_what_is_not_older():
     """Messages of the new life that overtook their birth stay; those of the old one go."""
     sequence = born(seq=100)
     sequence.place(102, "old", NOW + 1, NOW)
-    sequence.place(1, "new", NOW + 50, NOW)
+    sequence.place(1, "new", NOW + 50, NOW, is_birth=True)
     sequence.restart(0, NOW + 50, NOW)
     assert ["new"] == taken(sequence)
     assert sequence.deadline_ms is None
@@ -88,7 +90,7 @@ def test_an_unborn_node_is_heard_a_little():
     """Sixteen messages wait for an NBIRTH that they overtook; there is no deadline for them."""
     sequence: Sequence[int] = Sequence(timeout_ms=2000)
     for seq in range(1, 41):
-        assert Place.EARLY is sequence.place(seq, seq, NOW, NOW)
+        assert Place.EARLY is sequence.place(seq, seq, NOW + 1, NOW)
     assert sequence.deadline_ms is None
     sequence.restart(24, NOW, NOW)
     assert list(range(25, 41)) == taken(sequence)
@@ -102,3 +104,24 @@ def test_a_stopped_sequence_expects_nothing():
     assert sequence.deadline_ms is None
     sequence.restart(4, NOW, NOW)
     assert [] == taken(sequence)
+
+
+def test_followers_that_were_taken_before_their_birth_are_taken_again():
+    """They looked like the old life's next; the birth has put back what they said."""
+    sequence = born(seq=0, sent_ms=NOW)
+    assert Place.NEXT is sequence.place(1, "device", NOW + 8, NOW, is_birth=True)
+    assert Place.NEXT is sequence.place(2, "data", NOW + 9, NOW)
+    sequence.restart(0, NOW + 8, NOW)
+    assert ["device", "data"] == taken(sequence)
+    assert Place.NEXT is sequence.place(3, "next", NOW + 10, NOW)
+
+
+@pytest.mark.parametrize("sent_ms", [NOW + 1, NOW + 8])
+def test_what_led_to_a_birth_does_not_follow_it(sent_ms):
+    """Data as old as the birth, or older, belongs to the old life: it made a host ask."""
+    sequence = born(seq=0, sent_ms=NOW)
+    sequence.place(1, "old", sent_ms, NOW)
+    sequence.place(3, "held", sent_ms, NOW)
+    sequence.restart(0, NOW + 8, NOW)
+    assert [] == taken(sequence)
+    assert sequence.deadline_ms is None

@@ -53,8 +53,9 @@ class Session(RuleBasedStateMachine):
         self.is_edge_connected = self.is_host_connected = False
         self.will: Message | None = None
         self.late_wills: list[Message] = []
-        self.to_host: dict[str, deque[tuple[int, Message]]] = defaultdict(deque)
+        self.to_host: dict[str, deque[tuple[int, int, Message]]] = defaultdict(deque)
         self.to_edge: deque[Message] = deque()
+        self.sent = 0
         self.seqs: list[int] = []
 
     # what happens -------------------------------------------------------------------------
@@ -63,8 +64,8 @@ class Session(RuleBasedStateMachine):
     def time_passes(self, ms):
         """Brokers may hold any message back, but births for less than the reorder time-out."""
         for queue in self.to_host.values():
-            while any("/NBIRTH/" in m.topic and at + 1000 < self.now + ms for at, m in queue):
-                self.heard(self.host.received(queue.popleft()[1], self.now))
+            while any("/NBIRTH/" in m.topic and at + 1000 < self.now + ms for _, at, m in queue):
+                self.heard(self.host.received(queue.popleft()[2], self.now))
         self.now += ms
         self.publish(self.edge.tick(self.now))
         self.heard(self.host.tick(self.now))
@@ -72,7 +73,8 @@ class Session(RuleBasedStateMachine):
     @precondition(lambda self: not self.is_edge_connected)
     @rule(left=st.booleans(), arrived=st.booleans())
     def edge_connects(self, left, arrived):
-        """The CONNECT may never leave, or leave and find nobody."""
+        """The CONNECT may never leave, or leave and find nobody; none takes less than a millisecond."""
+        self.now += 1
         will = self.edge.will()
         self.stored_bd_seq = self.edge.next_bd_seq
         if not left and not arrived:
@@ -139,7 +141,7 @@ class Session(RuleBasedStateMachine):
         """The oldest of any one topic arrives, or is lost at QoS 0."""
         waiting = [topic for topic, queue in self.to_host.items() if queue]
         if waiting:
-            _, message = self.to_host[waiting[pick % len(waiting)]].popleft()
+            *_, message = self.to_host[waiting[pick % len(waiting)]].popleft()
             if not is_lost or message.qos:
                 self.heard(self.host.received(message, self.now))
 
@@ -181,8 +183,15 @@ class Session(RuleBasedStateMachine):
                 return
             while self.to_edge or any(self.to_host.values()):
                 self.message_to_edge(is_lost=False)
-                self.message_to_host(pick=0, is_lost=False)
+                self.oldest_to_host()
             self.time_passes(500)
+
+    def oldest_to_host(self):
+        """A quiet network keeps the order of all topics."""
+        waiting = [(queue[0][0], topic) for topic, queue in self.to_host.items() if queue]
+        if waiting:
+            _, topic = min(waiting)
+            self.heard(self.host.received(self.to_host[topic].popleft()[2], self.now))
 
     def is_waiting(self):
         known = self.host._nodes.get(NODE)
@@ -224,7 +233,8 @@ class Session(RuleBasedStateMachine):
                 follows = len(self.seqs) < 2 or self.seqs[-1] == (self.seqs[-2] + 1) % 256
                 assert follows or "/NBIRTH/" in message.topic
             if self.is_host_connected:
-                self.to_host[message.topic].append((self.now, message))
+                self.sent += 1
+                self.to_host[message.topic].append((self.sent, self.now, message))
 
     def heard(self, events):
         for event in events:

@@ -82,11 +82,16 @@ class KnownNode:
             return self._died(arrived, now_ms)
         if not payload.HasField("seq"):
             return self._without_seq(arrived)
-        place = self._sequence.place(payload.seq % 256, arrived, arrived.sent_ms, now_ms)
+        place = self._sequence.place(
+            payload.seq % 256, arrived, sent_ms, now_ms, is_birth=kind is MessageType.DBIRTH
+        )
         if not self.is_online:
             self.doubt = Doubt.NO_BIRTH
             return []
         if place is Place.LATE:
+            # A device born in the millisecond before its node's rebirth looks like its follower.
+            if sent_ms == self._sequence.birth_ms:
+                self.doubt = Doubt.SAME_TIME
             text = f"{kind} with seq {payload.seq} came late or twice and was not applied"
             return [self._problem(device_id, text)]
         if place is Place.EARLY:

@@ -22,13 +22,19 @@ class Doubt(StrEnum):
     NO_DEVICE_BIRTH = "data came for a device without a birth"
     GAP = "messages are missing"
     EARLY_DEATH = "its death arrived before its birth"
+    SAME_TIME = "two messages have one number and one time"
     UNKNOWN_METRIC = "data came for a metric that no birth named"
     UNREADABLE = "a message could not be read"
     LOST_SIGHT = "this host lost its broker"
 
 
 # A new birth need not cure these: a node that always makes the mistake is asked ever less.
-_RECURRING = (Doubt.UNKNOWN_METRIC, Doubt.UNREADABLE, Doubt.NO_DEVICE_BIRTH)
+_RECURRING = (
+    Doubt.UNKNOWN_METRIC,
+    Doubt.UNREADABLE,
+    Doubt.NO_DEVICE_BIRTH,
+    Doubt.SAME_TIME,
+)
 
 
 @dataclass(frozen=True, slots=True)
