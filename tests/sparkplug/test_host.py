@@ -157,6 +157,32 @@ def test_a_death_that_overtook_its_birth_is_not_forgotten(host, edge, now):
     assert {} == live(host, "")
 
 
+def test_a_birth_that_its_own_death_overtook_is_verified(pair, now):
+    """A rebirth was under way when the node died: it looks alive until it does not answer."""
+    host, edge = pair
+    late = edge.received(rebirth(now), now + 2000)
+    feed(host, edge.stopping(now + 2000), now + 2001)
+    assert [NCMD] == requests(feed(host, late, now + 2002))
+    assert [None] == [died.device_id for died in only(Died, host.tick(now + 4002))]
+    assert live(host, "") is None
+
+
+def test_a_node_that_dies_at_every_rebirth_is_asked_once(host, now):
+    """Node-RED: NDEATH and NBIRTH with the same bdSeq, whenever it is asked."""
+    asked = 0
+    answer = [message("NDEATH", [bd_seq(0)]), message("NBIRTH", [bd_seq(0)], seq=0)]
+    feed(host, answer[1:], now)
+    for second in range(100):
+        events = host.tick(now + second * 1000)
+        if second == 0:
+            events += feed(host, answer, now)
+        asked += len(requests(events))
+        for _ in requests(events):
+            asked += len(requests(feed(host, answer, now + second * 1000)))
+    assert 1 == asked
+    assert host._nodes[NodeId("g", "e")].is_online
+
+
 def test_a_rebirth_never_makes_values_look_stale(pair, now):
     """Devices that are born again in time did not die."""
     host, edge = pair
@@ -229,7 +255,7 @@ def test_a_node_that_answers_no_rebirth_is_held_for_dead(pair, now):
     host, edge = pair
     feed(host, numbers(edge, now, 2)[1:], now)
     events = host.tick(now + 2000) + host.tick(now + 4000)
-    assert ["messages are missing and no rebirth came"] == [d.reason for d in only(Died, events)]
+    assert ["its births were asked for and did not come"] == [d.reason for d in only(Died, events)]
     assert live(host, "filler") is None
 
 

@@ -56,6 +56,8 @@ class KnownNode:
         self._settings = settings
         self._bd_seq: int | None = None
         self._early_deaths: dict[int, int] = {}  # bdSeq -> until when its birth may still come
+        self._death_ms: int | None = None  # when the session of `_bd_seq` died
+        self._is_verifying = False
         self._devices: dict[str, KnownDevice] = {}
         self._unconfirmed: dict[str, int] = {}  # device -> until when it may be reborn
         self._patience_until_ms: int | None = None
@@ -109,7 +111,7 @@ class KnownNode:
             self.doubt = self.doubt or Doubt.GAP
             events.extend(self._lose(device_id, now_ms, "it was not born again with its node"))
         if self._patience_until_ms is not None and now_ms >= self._patience_until_ms:
-            events.extend(self.lost(now_ms, "messages are missing and no rebirth came"))
+            events.extend(self.lost(now_ms, "its births were asked for and did not come"))
         return events
 
     def lost(self, now_ms: int, reason: str) -> list[Event]:
@@ -126,8 +128,9 @@ class KnownNode:
         bd_seq = _bd_seq_of(arrived.payload)
         if self._is_dead_already(bd_seq, now_ms):
             return self._died_before_born(bd_seq, now_ms)
+        is_after_death = bd_seq == self._bd_seq and self._died_lately(now_ms)
         self._bd_seq, self.is_online, self.doubt = bd_seq, True, None
-        self._patience_until_ms = None
+        self._patience_until_ms = self._death_ms = None
         until_ms = now_ms + self._settings.reorder_timeout_ms
         self._unconfirmed = {
             device_id: until_ms
@@ -136,7 +139,22 @@ class KnownNode:
         }
         self._devices.clear()
         self._sequence.restart(arrived.payload.seq % 256, arrived.sent_ms, now_ms)
+        self._is_verifying = is_after_death and not self._is_verifying
+        if self._is_verifying:
+            self._verify(now_ms)
         return self._know(arrived) + self._take_held(now_ms)
+
+    def _died_lately(self, now_ms: int) -> bool:
+        died_ms = self._death_ms
+        return died_ms is not None and now_ms < died_ms + self._settings.reorder_timeout_ms
+
+    def _verify(self, now_ms: int) -> None:
+        """A birth after the death of its own session may have been overtaken by it: ask, once.
+
+        Node-RED dies and is born with one bdSeq at every rebirth, so its answer counts.
+        """
+        self.doubt = Doubt.EARLY_DEATH
+        self._patience_until_ms = now_ms + self._settings.patience_ms
 
     def _is_dead_already(self, bd_seq: int | None, now_ms: int) -> bool:
         until_ms = 0 if bd_seq is None else self._early_deaths.pop(bd_seq, 0)
@@ -144,7 +162,7 @@ class KnownNode:
 
     def _died_before_born(self, bd_seq: int | None, now_ms: int) -> list[Event]:
         """Brokers may swap an NBIRTH and the NDEATH that follows it. If it lives, it will answer."""
-        self._bd_seq, self.doubt = bd_seq, Doubt.EARLY_DEATH
+        self._bd_seq, self._death_ms, self.doubt = bd_seq, now_ms, Doubt.EARLY_DEATH
         return self.lost(now_ms, "its death arrived before its birth")
 
     def _died(self, arrived: _Arrived, now_ms: int) -> list[Event]:
@@ -163,6 +181,7 @@ class KnownNode:
                 self._early_deaths.pop(next(iter(self._early_deaths)))
             self._early_deaths[bd_seq] = now_ms + self._settings.reorder_timeout_ms
             return []
+        self._death_ms = now_ms
         return self.lost(now_ms, "it died")
 
     def _without_seq(self, arrived: _Arrived) -> list[Event]:
