@@ -14,7 +14,8 @@ demo: $(VENV)/.run    ## Run the demo plant: broker, bridges, namespace and rout
 	@$(BIN)/uns demo $(ARGS)
 
 test: $(VENV)/.dev    ## Run all tests (those that want Mosquitto or Node say so when they skip)
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -q -n 4 --dist loadfile --ignore=tests/e2e --ignore=tests/faults $(ARGS)
+	@$(BIN)/python -m pytest -q tests/e2e $(ARGS)
 
 check: $(VENV)/.dev   ## Run ruff, mypy, import-linter and the check that generated docs are fresh
 	@$(BIN)/ruff check $(CODE)
@@ -24,7 +25,7 @@ check: $(VENV)/.dev   ## Run ruff, mypy, import-linter and the check that genera
 	@$(BIN)/python -m pytest -q tests/docs tests/test_conventions.py
 
 quick: $(VENV)/.dev   ## Run the tests of the core, without servers or brokers (< 10 s)
-	@$(BIN)/python -m pytest -q -x -m "not slow" $(ARGS)
+	@$(BIN)/python -m pytest -q -x -n 2 -m "not slow and not property" $(ARGS)
 
 bench: $(VENV)/.dev   ## Measure: codec, Modbus, OPC UA, Sparkplug to topics beside a raw-socket peer
 	@PYTHONPATH=. $(BIN)/python tests/bench $(ARGS)

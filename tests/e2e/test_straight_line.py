@@ -27,7 +27,7 @@ from independent import PROTO, IndependentHost, as_float32, golden, payload_clas
 pytestmark = pytest.mark.slow
 
 ENVELOPE = Path(__file__).parents[2] / "schemas" / "value" / "1.json"
-DURATION_S = 30
+DURATION_S = 20
 SPEED = 8
 HAS_MOSQUITTO = bool(shutil.which("mosquitto") or Path("/usr/sbin/mosquitto").exists())
 BROKERS = [
@@ -133,7 +133,7 @@ def test_the_erp_knows_exactly_what_the_plant_made(watched: Watched) -> None:
     """Totals per order at the ERP stand-in equal the plant's own, and so does the sum of steps."""
     assert [] == watched.summary["differences"]
     assert 0 == watched.exit_code
-    assert watched.summary["confirmations"] > 10
+    assert watched.summary["confirmations"] > 5
     assert watched.summary["good"] > 1000
 
 
@@ -170,7 +170,7 @@ def test_every_value_is_valid_against_its_schema(watched: Watched) -> None:
                 wrong = [e.message for e in value.iter_errors(document["value"])]
                 assert [] == wrong, (topic, document)
             checked += 1
-    assert checked > 3000
+    assert checked > 2000
 
 
 @needs_shared

@@ -16,6 +16,8 @@ from uns.metric import DataType, Quality
 from uns.service import device_session
 from uns.service.connection import ConnectionPhase, ConnectionState, ConnectionSupervisor
 
+pytestmark = pytest.mark.slow  # real seconds pass
+
 WHEN_MS = 1_767_868_200_123
 
 

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from uns.service.liveness import Liveness
+
+pytestmark = pytest.mark.slow  # real seconds pass
 
 
 async def test_silence_is_said_once():

@@ -1,0 +1,19 @@
+"""What holds for every test."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+# the machines that run these tests are shared: how long one example takes says nothing
+settings.register_profile("shared", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("shared")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what hypothesis runs, so that `make quick` can leave it out."""
+    for item in items:
+        test = getattr(item, "obj", None)
+        is_stateful = hasattr(getattr(item, "cls", None), "settings")
+        if is_stateful or getattr(test, "is_hypothesis_test", False):
+            item.add_marker(pytest.mark.property)
