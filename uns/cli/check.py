@@ -78,16 +78,14 @@ def _json(loaded: Loaded) -> None:
 
 def _counts(loaded: Loaded) -> str:
     """`8 machines, 80 tags, 0 problems`; a project with problems has no machines to count."""
+    from uns.cli.project import counted
+
     problems = len(loaded.errors)
     warnings = len(loaded.diagnostics) - problems
-    parts = [_number(problems, "problem")]
+    parts = [counted(problems, "problem")]
     if loaded.project is not None:
         machines, tags = len(loaded.project.machines), loaded.project.tag_count
-        parts = [_number(machines, "machine"), _number(tags, "tag"), *parts]
+        parts = [counted(machines, "machine"), counted(tags, "tag"), *parts]
     if warnings:
-        parts.append(_number(warnings, "warning"))
+        parts.append(counted(warnings, "warning"))
     return ", ".join(parts)
-
-
-def _number(count: int, noun: str) -> str:
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

@@ -64,7 +64,7 @@ def _lines(running: Demo) -> Table:
 
 def _verdict(now: Summary) -> Text:
     if not now.differences:
-        return Text("the ERP knows exactly what the plant made", style="green")
+        return Text(now.verdict, style="green")
     waiting = len(now.differences)
     return Text(
         f"{waiting} order{'s' * (waiting > 1)} counting; confirmations are on their way", "dim"

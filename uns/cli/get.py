@@ -6,8 +6,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from uns.cli.address import broker_option
+
 if TYPE_CHECKING:
     from uns.cli.seen import Seen
+    from uns.errors import ProjectError
     from uns.message import Message
     from uns.mqtt import Broker
 
@@ -19,14 +22,7 @@ _CONNECT_S = 1.0  # more than our own deadline, so that a silent broker is a tim
 
 @click.command(short_help="Print one value.")
 @click.argument("topic")
-@click.option(
-    "-b",
-    "--broker",
-    default="mqtt://127.0.0.1:1883",
-    show_default=True,
-    envvar="UNS_BROKER",
-    help="The broker's address.",
-)
+@broker_option
 @click.option(
     "-W",
     "--wait",
@@ -37,7 +33,7 @@ _CONNECT_S = 1.0  # more than our own deadline, so that a silent broker is a tim
     help="How long to wait for the broker, and then for the value.",
 )
 @click.option("--json", "as_json", is_flag=True, help="The whole payload as JSON, with its topic.")
-def get(topic: str, broker: str, wait: float, *, as_json: bool) -> int:
+def get(topic: str, broker: Broker, wait: float, *, as_json: bool) -> int:
     """Print the value that TOPIC shows now: the bare value on stdout, the rest on stderr.
 
     Exit code 0: Good, 1: no broker, 3: the topic shows nothing, 4: the value is not Good,
@@ -47,23 +43,27 @@ def get(topic: str, broker: str, wait: float, *, as_json: bool) -> int:
 
     from uns.cli.seen import Seen
     from uns.errors import ProjectError
-    from uns.mqtt import Broker
     from uns.topic import Topic
 
     try:
         Topic.parse(topic)
     except ProjectError as error:
-        raise click.BadParameter(f"{error}; `uns watch` takes wildcards") from None
-    where = Broker.parse(broker)
+        raise click.BadParameter(_for_watch(topic, error), param_hint="'TOPIC'") from None
     try:
-        message = asyncio.run(_first(where, topic, wait))
+        message = asyncio.run(_first(broker, topic, wait))
     except TimeoutError:
-        click.echo(f"uns: the broker at {where.address} did not answer in {wait:g} s", err=True)
+        click.echo(
+            f"uns: the broker at {broker.address} did not answer within {wait:g} s", err=True
+        )
         return TIMED_OUT
     if message is None or not message.payload:
         click.echo(f"uns: `{topic}` shows nothing; `uns watch` lists what there is", err=True)
         return NOT_FOUND
     return _show(Seen.of(message), as_json=as_json)
+
+
+def _for_watch(topic: str, error: ProjectError) -> str:
+    return f"{error}; `uns watch` takes wildcards" if set(topic) & set("+#") else str(error)
 
 
 def _show(seen: Seen, *, as_json: bool) -> int:

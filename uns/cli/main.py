@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from typing import NoReturn
 
@@ -25,10 +26,11 @@ COMMANDS = {
 
 _START_HERE = """\
 Start here:
-  uns demo              a whole plant in one process; then, in another terminal:
-  uns watch 'aurora/#'  its values, live
+  uns demo              a whole plant in one process
+  uns watch 'aurora/#'  its values, live, in another terminal
   uns check PROJECT     your own YAML, every mistake at once
 """
+_NO_WRAP = "\b\n"  # click: the paragraph that follows is printed as it stands
 
 
 class LazyGroup(click.Group):
@@ -48,6 +50,18 @@ class LazyGroup(click.Group):
         command: click.Command = getattr(importlib.import_module(module), attribute)
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command; one that is not there is answered with the nearest that is."""
+        from difflib import get_close_matches
+
+        name = args[0]
+        near = [] if name in COMMANDS or name.startswith("-") else get_close_matches(name, COMMANDS)
+        if near:
+            ctx.fail(f"there is no command `{name}`; did you mean `{near[0]}`?")
+        return super().resolve_command(ctx, args)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands without importing any."""
         del ctx
@@ -59,7 +73,7 @@ class LazyGroup(click.Group):
     cls=LazyGroup,
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "UNS"},
-    epilog=_START_HERE.replace("\n", "\n\n"),
+    epilog=_NO_WRAP + _START_HERE,
 )
 @click.version_option(__version__, prog_name="uns")
 @click.pass_context
@@ -81,13 +95,30 @@ def main() -> NoReturn:
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(141)
-    except UnsError as error:
-        _say(error)
+    except Exception as error:
+        if os.environ.get("UNS_TRACEBACK"):
+            raise
+        for one in _leaves(error):
+            _say(one)
         sys.exit(1)
     sys.exit(code if isinstance(code, int) else 0)
 
 
-def _say(error: UnsError) -> None:
-    click.echo(f"uns: {error}", err=True)
-    if error.hint:
-        click.echo(f"     {error.hint}", err=True)
+def _leaves(error: Exception) -> list[Exception]:
+    """What really happened, where tasks that ran together wrapped it into groups."""
+    if not isinstance(error, ExceptionGroup):
+        return [error]
+    return [leaf for inner in error.exceptions for leaf in _leaves(inner)]
+
+
+def _say(error: Exception) -> None:
+    if isinstance(error, UnsError):
+        sentence, hint = str(error), error.hint
+    elif isinstance(error, OSError):
+        sentence, hint = str(error), "is the disk full, or may this user not write there?"
+    else:
+        sentence = f"ended on a mistake of ours: {type(error).__name__}: {error}"
+        hint = "please report it, with what is printed when UNS_TRACEBACK=1 is set"
+    click.echo(f"uns: {sentence}", err=True)
+    if hint:
+        click.echo(f"     {hint}", err=True)

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import click
+
+from uns.project.diagnose import Diagnostic
 from uns.project.project import Project
 
-__all__ = ["loaded"]
+__all__ = ["counted", "loaded"]
 
 
 def loaded(folder: Path, *, environment: Mapping[str, str] | None = None) -> Project:
-    """The project in `folder`; where it has mistakes they are printed and the command ends.
+    """The project in `folder`; where it has mistakes they are drawn and the command ends.
 
-    Warnings are printed and the project goes on. `environment` is added to the process's own.
+    Warnings are counted and the project goes on. `environment` is added to the process's own.
     """
     from rich.console import Console
 
@@ -24,8 +27,23 @@ def loaded(folder: Path, *, environment: Mapping[str, str] | None = None) -> Pro
     from uns.project.render import render
 
     result = load(folder, catalogue(), environment={**os.environ, **(environment or {})})
-    if result.diagnostics:
-        render(Console(stderr=True), result.sources, result.diagnostics)
+    warnings = len(result.diagnostics) - len(result.errors)
     if result.project is None:
+        render(Console(stderr=True), result.sources, result.errors)
+        click.echo(_refusal(result.errors), err=True)
         sys.exit(1)
+    if warnings:
+        shows = "shows it" if warnings == 1 else "shows them"
+        click.echo(f"{counted(warnings, 'warning')}; uns check {folder} {shows}", err=True)
     return result.project
+
+
+def counted(count: int, noun: str) -> str:
+    """`1 warning`, `3 warnings`."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def _refusal(errors: Sequence[Diagnostic]) -> str:
+    code = min(one.code for one in errors)
+    problems = counted(len(errors), "problem")
+    return f"{problems}, nothing was started; explain one: uns explain {code}"

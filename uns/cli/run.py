@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+from uns.cli.address import broker_option
+
+if TYPE_CHECKING:
+    from uns.mqtt import Broker
 
 __all__ = ["run"]
 
 
 @click.command(short_help="Run a project against its plant and broker.")
-@click.argument("project", type=click.Path(path_type=Path))
-@click.option(
-    "-b",
-    "--broker",
-    default="mqtt://127.0.0.1:1883",
-    show_default=True,
-    envvar="UNS_BROKER",
-    help="The broker's address.",
-)
+@click.argument("project", type=click.Path(exists=True, readable=False, path_type=Path))
+@broker_option
 @click.option(
     "--only",
     multiple=True,
@@ -37,7 +36,7 @@ __all__ = ["run"]
 def run(
     *,
     project: Path,
-    broker: str,
+    broker: Broker,
     only: tuple[str, ...],
     select: tuple[str, ...],
     state: Path | None,
@@ -49,8 +48,7 @@ def run(
     (sequence numbers, the outbox) is kept in one directory.
     """
     from uns.cli.project import loaded
-    from uns.cli.talk import run_until_interrupt, talk
-    from uns.mqtt import Broker
+    from uns.cli.talk import quiet, run_until_interrupt, talk
     from uns.service.runtime import Part, Runtime
 
     talk(verbose)
@@ -58,14 +56,14 @@ def run(
     folder = state or (project if project.is_dir() else project.parent) / ".uns"
     runtime = Runtime(
         found,
-        Broker.parse(broker),
+        broker,
         folder,
         parts=[Part(name) for name in only] or tuple(Part),
         select=select,
     )
     click.echo(
         f"{found.enterprise}: {len(found.machines)} machines, {found.tag_count} tags, "
-        f"{len(found.connections)} connections; broker {Broker.parse(broker)}; Ctrl-C to leave",
+        f"{len(found.connections)} connections; broker {broker}; Ctrl-C to leave",
         err=True,
     )
-    run_until_interrupt(runtime.run())
+    run_until_interrupt(runtime.run(), on_leaving=quiet)

@@ -18,7 +18,9 @@ __all__ = ["sim"]
 
 
 @click.command(short_help="Serve a simulated plant for a project.")
-@click.argument("project", required=False, type=click.Path(path_type=Path))
+@click.argument(
+    "project", required=False, type=click.Path(exists=True, readable=False, path_type=Path)
+)
 @click.option("--seed", default=1, show_default=True, help="Another number is another plant.")
 @click.option(
     "--speed",

@@ -6,12 +6,14 @@ import asyncio
 import logging
 import signal
 import sys
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 __all__ = ["quiet", "run_until_interrupt", "talk"]
 
 _LEVELS = (logging.WARNING, logging.INFO, logging.DEBUG)
+_SAME_EVENT_S = 10.0  # within this time the same sentence is about the same thing
+_SENTENCE_LETTERS = 20  # shorter arguments are names and numbers
 _CHATTY = ("asyncua", "amqtt", "gmqtt", "transitions", "aiohttp", "asyncio", "aiosqlite")
 
 
@@ -22,10 +24,38 @@ class _Sentences(logging.Formatter):
         super().__init__("%(asctime)s %(levelname)-7s %(message)s", "%H:%M:%S")
 
 
+class _Once(logging.Filter):
+    """Drops a warning whose sentence another of us has just said.
+
+    Every line has a session of its own: when the broker goes, all of them say the same.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said: dict[str, float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the record is news."""
+        args = record.args
+        if record.levelno != logging.WARNING or not isinstance(args, tuple) or not args:
+            return True
+        sentence = args[-1]
+        if not isinstance(sentence, str) or len(sentence) < _SENTENCE_LETTERS:
+            return True
+        self._said = {
+            key: at for key, at in self._said.items() if record.created - at < _SAME_EVENT_S
+        }
+        is_news = sentence not in self._said
+        self._said.setdefault(sentence, record.created)
+        return is_news
+
+
 def talk(verbose: int = 0) -> None:
     """Send what services say to stderr; `verbose` 0 is warnings, 1 changes of state, 2 all."""
     to_stderr = logging.StreamHandler(sys.stderr)
     to_stderr.setFormatter(_Sentences())
+    if not verbose:
+        to_stderr.addFilter(_Once())
     root = logging.getLogger()
     root.handlers[:] = [to_stderr]
     root.setLevel(logging.WARNING)
@@ -39,10 +69,13 @@ def quiet() -> None:
     logging.getLogger("uns").setLevel(logging.ERROR)
 
 
-def run_until_interrupt(work: Coroutine[Any, Any, object]) -> None:
+def run_until_interrupt(
+    work: Coroutine[Any, Any, object], *, on_leaving: Callable[[], None] = lambda: None
+) -> None:
     """Run `work`; SIGINT or SIGTERM once cancels it and waits, a second SIGINT ends at once.
 
-    Raises what `work` raises; a cancelled `work` is a good end.
+    Raises what `work` raises; a cancelled `work` is a good end. `on_leaving` is called when
+    the signal comes.
     """
 
     async def guarded() -> None:
@@ -50,6 +83,7 @@ def run_until_interrupt(work: Coroutine[Any, Any, object]) -> None:
         loop = asyncio.get_running_loop()
 
         def leave() -> None:
+            on_leaving()
             loop.remove_signal_handler(signal.SIGINT)
             task.cancel()
 

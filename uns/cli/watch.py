@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from uns.cli.address import broker_option
+
 if TYPE_CHECKING:
     from uns.cli.seen import Seen
     from uns.mqtt import Broker
@@ -19,14 +21,7 @@ TIMED_OUT = 27  # as mosquitto_sub exits on -W
 
 @click.command(short_help="Print values live as they change.")
 @click.argument("filters", nargs=-1, required=True, metavar="FILTER...")
-@click.option(
-    "-b",
-    "--broker",
-    default="mqtt://127.0.0.1:1883",
-    show_default=True,
-    envvar="UNS_BROKER",
-    help="The broker's address.",
-)
+@broker_option
 @click.option("-C", "--count", type=click.IntRange(1), help="Leave after this many lines.")
 @click.option(
     "-W", "--wait", type=click.FloatRange(0), metavar="SECONDS", help="Leave after this time."
@@ -35,7 +30,7 @@ TIMED_OUT = 27  # as mosquitto_sub exits on -W
 @click.option("--all", "show_all", is_flag=True, help="Also _meta, _state and other `_` topics.")
 def watch(
     filters: tuple[str, ...],
-    broker: str,
+    broker: Broker,
     count: int | None,
     wait: float | None,
     *,
@@ -44,24 +39,26 @@ def watch(
 ) -> int:
     """Print values live, one line each: topic, value and unit, quality if not Good, time.
 
-    FILTER is a topic, with `+` for any one level and `#` for all below:
-    uns watch 'acme/leeds/packaging/#'. What the broker has retained comes first.
+    FILTER is a topic, with `+` for any one level and `#` for all below; quotes keep the shell
+    off it. What the broker has retained comes first.
+
+    \b
+      uns watch 'acme/leeds/packaging/#'
 
     Exit code 0: left after --count lines, 1: no broker, 27: left because of --wait.
-    """
+    """  # noqa: D301 - click reads \b: do not wrap what follows
     import asyncio
 
     from uns.errors import ProjectError
-    from uns.mqtt import Broker
     from uns.topic import TopicFilter
 
     for text in filters:
         try:
             TopicFilter.parse(text)
         except ProjectError as error:
-            raise click.BadParameter(str(error)) from None
+            raise click.BadParameter(str(error), param_hint="'FILTER'") from None
     printer = _printer(as_json=as_json)
-    watching = _watch(Broker.parse(broker), filters, printer, count, show_all=show_all)
+    watching = _watch(broker, filters, printer, count, show_all=show_all)
     try:
         asyncio.run(_within(watching, wait))
     except TimeoutError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -18,6 +19,7 @@ from uns.service.bridge import BridgeService
 from uns.service.namespace import NamespaceService
 from uns.service.routes import RouteService
 from uns.service.supervise import keep_running
+from uns.store.lock import only_user
 from uns.store.state import State
 from uns.topic import TopicFilter
 
@@ -86,6 +88,7 @@ class Runtime:
         cannot be written.
         """
         machines = selected(project, select)
+        self._folder = state_folder
         self._state = State(state_folder / "state.db") if Part.BRIDGES in parts else None
         self.bridge = (
             BridgeService(project, machines, broker, self._state, get_driver)
@@ -104,7 +107,17 @@ class Runtime:
         )
 
     async def run(self) -> None:
-        """Run until cancelled, then leave in order: deaths first, the tree's writer last."""
+        """Run until cancelled, then leave in order: deaths first, the tree's writer last.
+
+        Raises StorageError where another process keeps its state in our folder.
+        """
+        with ExitStack() as locks:
+            for part, service in ((Part.BRIDGES, self.bridge), (Part.ROUTES, self.routes)):
+                if service is not None:  # the namespace keeps nothing on disk
+                    locks.enter_context(only_user(self._folder, part.value))
+            await self._run()
+
+    async def _run(self) -> None:
         running = [
             self._started(part, service.run)
             for part, service in (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import secrets
 import socket
 import time
 from collections.abc import AsyncIterator, Callable, Container, Mapping
@@ -14,13 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from uns.errors import DeviceError
-from uns.mqtt import Broker
+from uns.mqtt import Broker, connect
 from uns.project.project import Project
 from uns.service.broker import EmbeddedBroker, MosquittoBroker
 from uns.service.runtime import Runtime
 from uns.sim.erp import ErpStandIn, OrderTotals
 from uns.sim.move import moved
 from uns.sim.plant import SimulatedPlant
+from uns.store.lock import only_user
 
 __all__ = ["Demo", "DemoSettings", "Summary", "differences"]
 
@@ -66,6 +68,16 @@ class Summary:
     bad: int
     differences: tuple[str, ...]
 
+    @property
+    def verdict(self) -> str:
+        """One sentence on the ERP's books, for a plant that stands still."""
+        if self.differences:
+            orders = len(self.differences)
+            return f"the ERP is wrong about {orders} order{'s' * (orders > 1)}"
+        if not self.orders:
+            return "the plant made nothing yet, and the ERP knows of nothing"
+        return "the ERP knows exactly what the plant made"
+
 
 class Demo:
     """Everything at once in this process; made by `Demo.open`, ended by leaving it."""
@@ -91,11 +103,12 @@ class Demo:
     async def open(cls, settings: DemoSettings, load: LoadProject) -> AsyncIterator[Demo]:
         """Start ERP, plant, broker and runtime; on leaving, stop them in the right order.
 
-        Raises BrokerError where a port was asked for and is taken, or Mosquitto is not there.
+        Raises BrokerError where a port was asked for and is taken, where Mosquitto is not there
+        or a broker does not answer; StorageError where another demo uses the folder.
         """
         notes: list[str] = []
-        settings.folder.mkdir(parents=True, exist_ok=True)
         async with AsyncExitStack() as stack:
+            stack.enter_context(only_user(settings.folder, "demo"))
             erp_port = _free_or(ERP_PORT, "the ERP stand-in", notes)
             erp = await stack.enter_async_context(ErpStandIn("127.0.0.1", erp_port))
             project = load({"AURORA_ERP_URL": erp.url})
@@ -227,6 +240,7 @@ async def _serve(
 async def _broker(settings: DemoSettings, stack: AsyncExitStack, notes: list[str]) -> str:
     """Start the broker that was asked for, or name the one that runs already."""
     if settings.broker not in ("embedded", "mosquitto"):
+        await _answers(settings.broker)
         return settings.broker
     port = settings.port
     if port is None:
@@ -235,6 +249,12 @@ async def _broker(settings: DemoSettings, stack: AsyncExitStack, notes: list[str
         mosquitto = MosquittoBroker(port, settings.folder / "mosquitto")
         return (await stack.enter_async_context(mosquitto)).url
     return (await stack.enter_async_context(EmbeddedBroker(port))).url
+
+
+async def _answers(url: str) -> None:
+    """Raise BrokerError where a broker that should be there is not, or refuses us."""
+    session = await connect(Broker.parse(url), f"uns-demo-{secrets.token_hex(4)}")
+    await session.close()
 
 
 def _free_or(port: int, what: str, notes: list[str]) -> int:

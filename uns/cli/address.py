@@ -1,0 +1,54 @@
+"""The broker's address on a command line: read at once, so that a wrong one is a usage error."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from uns.mqtt import Broker
+
+__all__ = ["DEMO_BROKERS", "broker_option", "kind_or_address"]
+
+DEMO_BROKERS = ("embedded", "mosquitto")
+
+
+def kind_or_address(_: click.Context, __: click.Parameter, text: str) -> str:
+    """Pass a broker that the demo starts, by its kind, or the address of one that runs."""
+    if text in DEMO_BROKERS:
+        return text
+    if "://" not in text:
+        raise click.BadParameter(
+            f"`{text}` is neither {' nor '.join(DEMO_BROKERS)} nor an address such as "
+            "mqtt://host:1883"
+        )
+    _parsed(text)
+    return text
+
+
+def _address(_: click.Context, __: click.Parameter, text: str) -> Broker:
+    return _parsed(text)
+
+
+def _parsed(text: str) -> Broker:
+    from uns.errors import UnsError
+    from uns.mqtt import Broker
+
+    try:
+        return Broker.parse(text)
+    except UnsError as error:
+        sentence = f"{error}; {error.hint}" if error.hint else str(error)
+        raise click.BadParameter(sentence) from None
+
+
+broker_option = click.option(
+    "-b",
+    "--broker",
+    callback=_address,
+    metavar="URL",
+    default="mqtt://127.0.0.1:1883",
+    show_default=True,
+    envvar="UNS_BROKER",
+    help="The broker's address.",
+)
