@@ -49,4 +49,4 @@ def test_a_file_without_text_is_only_named() -> None:
     one = diagnostic("UNS006", "nothing there", Written(source), hint="write something")
     out = io.StringIO()
     render(Console(file=out, width=80, color_system=None), {}, [one])
-    assert "error[UNS006]: nothing there\n--> plant.yaml write something\n\n" == out.getvalue()
+    assert "error[UNS006]: nothing there\n--> plant.yaml: write something\n\n" == out.getvalue()

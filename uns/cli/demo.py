@@ -116,7 +116,7 @@ async def _run(
             if task is not None:
                 task.uncancel()
             click.echo(
-                "\nleaving: the machines stop, the last confirmations go out; Ctrl-C ends at once",
+                "\nleaving in some seconds: the machines stop, the last confirmations go out; Ctrl-C ends at once",
                 err=True,
             )
             ends.append(await running.wind_down())
@@ -131,11 +131,14 @@ def _load(environment: Mapping[str, str]) -> Project:
 
 
 def _greet(running: Demo) -> None:
+    from uns.mqtt import Broker
+
     enterprise = running.project.enterprise
-    option = "" if running.url.endswith(":1883") else f" -b {running.url}"
+    url = str(Broker.parse(running.url))  # without the password
+    option = "" if url.endswith("//127.0.0.1:1883") else f" -b {url}"
     for line in (
         *running.notes,
-        f"MQTT    {running.url}",
+        f"MQTT    {url}",
         f"ERP     {running.erp.url}",
         f"look    uns watch '{enterprise}/#'{option}",
         f"        uns get {running.project.machines[0].topic}/speed{option}",

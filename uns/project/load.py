@@ -110,7 +110,9 @@ def read_sources(folder: Path, findings: Findings) -> dict[str, Source]:
         paths = [folder]
     sources = {path.name: _read(path, findings) for path in paths}
     if not sources:
-        _refuse(findings, "UNS006", f"`{folder.name}` holds no YAML files", _nowhere(folder.name))
+        hint = "write one that ends in .yaml; `enterprise: acme` is a beginning"
+        at = _nowhere(folder.name)
+        findings.add("UNS006", f"`{folder.name}` holds no YAML files", at, hint=hint)
     return sources
 
 

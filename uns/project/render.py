@@ -97,7 +97,8 @@ def _snippet(
     margin = " " * len(str(span.line))
     place = f"{at.file}:{span.line}:{span.column}"
     if not lines.has(at.file):
-        _print(console, Text.assemble(("--> ", "blue"), _plain(at.file), (f" {note}", colour)))
+        told = f": {_plain(note)}" if note else ""
+        _print(console, Text.assemble(("--> ", "blue"), _plain(at.file), (told, colour)))
         return
     _print(console, Text.assemble(margin, ("--> ", "blue"), _plain(place)))
     start = min(span.column - 1, len(line))

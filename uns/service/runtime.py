@@ -28,6 +28,7 @@ __all__ = ["Part", "Runtime", "selected"]
 log = logging.getLogger("uns.runtime")
 
 END_S = 4.0  # how long one part may take to leave
+FEW = 5  # lines named in a hint
 SETTLE_S = 0.5  # deaths that the bridges published reach the namespace within this
 
 
@@ -47,10 +48,7 @@ def selected(project: Project, patterns: Sequence[str]) -> tuple[Machine, ...]:
     """
     if not patterns:
         return project.machines
-    filters = [
-        TopicFilter.parse(f"{project.enterprise}/{pattern.strip('/').replace('*', '+')}/#")
-        for pattern in patterns
-    ]
+    filters = [_filter(project.enterprise, pattern) for pattern in patterns]
     found = tuple(
         machine
         for machine in project.machines
@@ -59,9 +57,26 @@ def selected(project: Project, patterns: Sequence[str]) -> tuple[Machine, ...]:
     if not found:
         raise ProjectError(
             f"no machine of this project is below {' or '.join(patterns)}",
-            hint="`uns check PROJECT` lists the machines; a pattern is like leeds/packaging/*",
+            hint=f"a pattern is like leeds/packaging/*; it has {_lines(project)}",
         )
     return found
+
+
+def _filter(enterprise: str, pattern: str) -> TopicFilter:
+    if set(pattern) & set("+#"):
+        raise ProjectError(
+            f"`{pattern}` is no pattern of machines: `*` stands for one level",
+            hint="everything below the place is meant anyway: leeds/packaging/*",
+        )
+    return TopicFilter.parse(f"{enterprise}/{pattern.strip('/').replace('*', '+')}/#")
+
+
+def _lines(project: Project) -> str:
+    """The first few lines of a project, as `--select` takes them."""
+    below = len(project.enterprise) + 1
+    lines = sorted({machine.line.text[below:] for machine in project.machines})
+    more = f" and {len(lines) - FEW} more" if len(lines) > FEW else ""
+    return f"{', '.join(lines[:FEW])}{more}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +120,11 @@ class Runtime:
             if Part.ROUTES in parts and project.routes
             else None
         )
+        if set(parts) == {Part.ROUTES} and self.routes is None:
+            raise ProjectError(
+                "this project has no routes, so there is nothing to run",
+                hint="leave out --only, or write `routes:` (docs/reference/routes.md)",
+            )
 
     async def run(self) -> None:
         """Run until cancelled, then leave in order: deaths first, the tree's writer last.
