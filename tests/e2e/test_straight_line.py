@@ -223,6 +223,16 @@ def test_leaving_leaves_nothing_that_looks_live(watched: Watched) -> None:
     assert [] == live
 
 
+def test_every_edge_node_says_goodbye(watched: Watched) -> None:
+    """Each edge node that was born publishes its death when the demo leaves."""
+    born, dead = (
+        {tuple(t.split("/")[i] for i in (1, 3)) for t, _ in watched.sparkplug if f"/{kind}/" in t}
+        for kind in ("NBIRTH", "NDEATH")
+    )
+    assert 7 == len(born)
+    assert born == dead
+
+
 def test_ctrl_c_once_leaves_cleanly(tmp_path: Path) -> None:
     """SIGINT stops the demo within seconds, with the summary and no traceback."""
     command = [sys.executable, "-m", "uns", "demo", "--port", str(_free_port()), "--json"]
