@@ -160,11 +160,12 @@ async def _show(running: Demo, *, live: bool) -> None:
     if not live or not console.is_terminal:
         await _print_lines(running)
         return
-    with Live(screen(running.summary(), running), console=console, refresh_per_second=2) as shown:
+    first = screen(running.summary(), running, console.width)
+    with Live(first, console=console, refresh_per_second=2) as shown:
         while True:
             await asyncio.sleep(1)
             running.check()
-            shown.update(screen(running.summary(), running))
+            shown.update(screen(running.summary(), running, console.width))
 
 
 async def _print_lines(running: Demo) -> None:

@@ -11,9 +11,13 @@ from uns.sim.demo import Demo, Summary
 __all__ = ["screen"]
 
 
-def screen(now: Summary, running: Demo) -> Group:
-    """One picture of the running demo, 15 lines high."""
-    return Group(_numbers(now), Text(), _lines(running), Text(), _verdict(now))
+WIDE = 100  # columns of a terminal that has room for everything
+
+
+def screen(now: Summary, running: Demo, width: int = WIDE) -> Group:
+    """One picture of the running demo, 15 lines high; on a narrow terminal with fewer columns."""
+    lines = _lines(running, is_wide=width >= WIDE)
+    return Group(_numbers(now), Text(), lines, Text(), _verdict(now))
 
 
 def _numbers(now: Summary) -> Text:
@@ -33,12 +37,12 @@ def _numbers(now: Summary) -> Text:
     )
 
 
-def _lines(running: Demo) -> Table:
+def _lines(running: Demo, *, is_wide: bool) -> Table:
     """Each line's order: what its filler has made, and what the ERP was told of it."""
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for heading in ("line", "state", "order", "product"):
-        table.add_column(heading)
-    for heading in ("good", "bad", "ERP good", "ERP bad", "messages"):
+    for heading in ("line", "state", "order", *(("product",) if is_wide else ())):
+        table.add_column(heading, no_wrap=True)
+    for heading in ("good", "bad", "ERP good", "ERP bad", *(("messages",) if is_wide else ())):
         table.add_column(heading, justify="right")
     namespace = running.runtime.namespace
     for line, record in running.plant.truth()["lines"].items():
@@ -52,12 +56,12 @@ def _lines(running: Demo) -> Table:
             line.partition("/")[2],
             str(state or "-"),
             order["id"],
-            order["product"],
+            *((order["product"],) if is_wide else ()),
             str(order["good"]),
             str(order["bad"]),
             Text(str(told.good if told else "-"), style="cyan"),
             Text(str(told.bad if told else "-"), style="cyan"),
-            str(told.confirmations if told else 0),
+            *((str(told.confirmations if told else 0),) if is_wide else ()),
         )
     return table
 

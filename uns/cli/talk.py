@@ -85,6 +85,7 @@ def run_until_interrupt(
         def leave() -> None:
             on_leaving()
             loop.remove_signal_handler(signal.SIGINT)
+            signal.signal(signal.SIGINT, _end_at_once)
             task.cancel()
 
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -96,3 +97,8 @@ def run_until_interrupt(
                 raise
 
     asyncio.run(guarded())
+
+
+def _end_at_once(_: int, __: object) -> None:
+    quiet()
+    raise KeyboardInterrupt
