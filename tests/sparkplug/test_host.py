@@ -303,6 +303,21 @@ def test_a_birth_in_the_millisecond_of_a_rebirth_is_asked_for_again(host, edge, 
     assert 5 == live(host, "filler")["good"]
 
 
+def test_a_clock_set_back_costs_two_rebirths_at_most(pair, now):
+    """Its data is older than its birth, until it is born again by the new clock."""
+    host, edge = pair
+    back, asked = 3_600_000, 0
+    for second in range(120):
+        at = now + second * 1000
+        readings = [(edge.alias_of("filler", "good"), second, 192, 0)]
+        for event in feed(host, edge.observed("filler", readings, at - back), at) + host.tick(at):
+            if isinstance(event, Message):
+                asked += 1
+                feed(host, edge.received(event, at - back), at)
+    assert 1 <= asked <= 2
+    assert 119 == live(host, "filler")["good"]
+
+
 # doubts -------------------------------------------------------------------------------------
 
 

@@ -106,6 +106,13 @@ def test_a_stopped_sequence_expects_nothing():
     assert [] == taken(sequence)
 
 
+def test_a_message_older_than_the_birth_does_not_follow_it():
+    """Its number is the next one by chance: it is the old life's, and late."""
+    sequence = born(seq=0, sent_ms=NOW)
+    assert Place.STRAY is sequence.place(1, "old", NOW - 1, NOW)
+    assert Place.NEXT is sequence.place(1, "new", NOW, NOW)
+
+
 def test_followers_that_were_taken_before_their_birth_are_taken_again():
     """They looked like the old life's next; the birth has put back what they said."""
     sequence = born(seq=0, sent_ms=NOW)

@@ -77,6 +77,7 @@ class KnownDevice:
         """
         result = DataRead()
         add, fast, latest_ms = result.updates.append, self._fast, LATEST_MS
+        last_ms = sent_ms
         for message in metrics:
             try:
                 slot = fast[message.alias]
@@ -90,9 +91,16 @@ class KnownDevice:
                 self._read_carefully(_whole(message), sent_ms, result)
                 continue
             at_ms = message.timestamp
-            if not 0 < at_ms <= latest_ms:
+            if at_ms == last_ms:  # tags that were read together: one object for one time
+                at_ms = last_ms
+            elif 0 < at_ms <= latest_ms:
+                last_ms = at_ms
+            else:
                 at_ms = sent_ms
-            slot.value, slot.quality, slot.timestamp_ms, slot.detail = value, _GOOD, at_ms, ""
+            slot.value = value
+            slot.quality = _GOOD
+            slot.timestamp_ms = at_ms
+            slot.detail = ""
             add((slot, value, _GOOD, at_ms))
         return result
 

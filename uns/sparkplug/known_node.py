@@ -76,7 +76,9 @@ class KnownNode:
 
     def received(self, kind: MessageType, device_id: str, payload: Any, now_ms: int) -> list[Event]:
         """A birth, data or death of this node or a device of it."""
-        sent_ms = payload.timestamp if 0 < payload.timestamp <= LATEST_MS else now_ms
+        sent_ms = payload.timestamp
+        if not 0 < sent_ms <= LATEST_MS:
+            sent_ms = max(now_ms, self._sequence.birth_ms)
         arrived = _Arrived(kind, device_id, payload, sent_ms)
         if kind is MessageType.NBIRTH:
             return self._born(arrived, now_ms)
@@ -90,10 +92,11 @@ class KnownNode:
         if not self.is_online:
             self.doubt = Doubt.NO_BIRTH
             return []
-        if place is Place.LATE:
-            # A device born in the millisecond before its node's rebirth looks like its follower.
-            if sent_ms == self._sequence.birth_ms:
-                self.doubt = Doubt.SAME_TIME
+        if place in (Place.LATE, Place.STRAY):
+            # A device born in the millisecond before its node's rebirth looks like its follower,
+            # and so does old data with the same number.
+            if place is Place.STRAY or sent_ms == self._sequence.birth_ms:
+                self.doubt = Doubt.AMBIGUOUS
             text = f"{kind} with seq {payload.seq} came late or twice and was not applied"
             return [self._problem(device_id, text)]
         if place is Place.EARLY:

@@ -22,7 +22,7 @@ class Doubt(StrEnum):
     NO_DEVICE_BIRTH = "data came for a device without a birth"
     GAP = "messages are missing"
     EARLY_DEATH = "its death arrived before its birth"
-    SAME_TIME = "two messages have one number and one time"
+    AMBIGUOUS = "a message cannot be told from one of an earlier birth"
     UNKNOWN_METRIC = "data came for a metric that no birth named"
     UNREADABLE = "a message could not be read"
     LOST_SIGHT = "this host lost its broker"
@@ -33,7 +33,7 @@ _RECURRING = (
     Doubt.UNKNOWN_METRIC,
     Doubt.UNREADABLE,
     Doubt.NO_DEVICE_BIRTH,
-    Doubt.SAME_TIME,
+    Doubt.AMBIGUOUS,
 )
 
 

@@ -21,6 +21,7 @@ class Place(Enum):
     NEXT = "next"
     EARLY = "early"  # held until those before it have come
     LATE = "late"  # its turn is over: a duplicate, or lost too long
+    STRAY = "stray"  # its number is next, and it is older than the birth that it would follow
 
 
 class _Kept(NamedTuple, Generic[Item]):
@@ -28,13 +29,16 @@ class _Kept(NamedTuple, Generic[Item]):
     sent_ms: int  # payload time
     is_birth: bool
 
-    def follows(self, birth_ms: int) -> bool:
-        """Whether this may follow an NBIRTH of that time.
+    def follows(self, birth_ms: int, within_ms: int) -> bool:
+        """Whether this may follow an NBIRTH of that time and have overtaken it.
 
         Births of one node are made at once. Data of the same millisecond is what made a host
-        ask for the birth, rather than its follower.
+        ask for the birth, rather than its follower. What is far younger is of a clock that has
+        been set back since.
         """
-        return self.sent_ms > birth_ms or (self.is_birth and self.sent_ms == birth_ms)
+        if self.is_birth and self.sent_ms == birth_ms:
+            return True
+        return birth_ms < self.sent_ms <= birth_ms + within_ms
 
 
 class Sequence(Generic[Item]):
@@ -66,7 +70,9 @@ class Sequence(Generic[Item]):
             if 0 < (number - seq) % _WRAP <= _MAX_OVERTAKING
         }
         self._held = {
-            number: kept for number, kept in (again | self._held).items() if kept.follows(sent_ms)
+            number: kept
+            for number, kept in (again | self._held).items()
+            if kept.follows(sent_ms, self._timeout_ms)
         }
         self._taken.clear()
         self._first, self.birth_ms = seq, sent_ms
@@ -92,6 +98,8 @@ class Sequence(Generic[Item]):
             return Place.EARLY
         distance = (seq - self._expected) % _WRAP
         if distance == 0:
+            if sent_ms < self.birth_ms:
+                return Place.STRAY
             self._take(seq, kept, now_ms)
             return Place.NEXT
         if distance >= _AHEAD and sent_ms <= self._last_ms:
