@@ -11,7 +11,7 @@ from uns.sparkplug import EdgeNode, HostApplication, MetricDefinition, NodeId
 from uns.sparkplug.wire import PayloadMessage as UpbPayload
 
 METRICS = 100
-MESSAGES = 200
+MESSAGES = 256
 NODE = NodeId("acme:leeds", "packaging:line1")
 KINDS = (
     (DataType.DOUBLE, 1.25),
@@ -39,6 +39,7 @@ def rows() -> Iterator[Row]:
     edge = _edge()
     births = edge.connected(START_MS) + edge.device_up("filler", START_MS)
     batches = [_readings(turn) for turn in range(MESSAGES)]
+    messages = [m for batch in batches for m in edge.observed("filler", batch, START_MS)]
     total = METRICS * MESSAGES
 
     def encode() -> None:
@@ -48,21 +49,17 @@ def rows() -> Iterator[Row]:
     yield _row("encode: EdgeNode.observed", total, best_cpu_s(encode), "≥ 2.5 M/s")
     yield _row("encode: upb add() and setattr (limit of protobuf)", total, best_cpu_s(_upb_encode))
 
-    messages = [m for batch in batches for m in edge.observed("filler", batch, START_MS)]
+    host = HostApplication("bench")
+    host.connected(START_MS)
+    for message in births:
+        host.received(message, START_MS)
 
     def decode() -> None:
-        host = HostApplication("bench")
-        host.connected(START_MS)
-        replay = _edge()
-        for message in replay.connected(START_MS) + replay.device_up("filler", START_MS):
-            host.received(message, START_MS)
-        for batch in batches:
-            for message in replay.observed("filler", batch, START_MS):
-                host.received(message, START_MS)
+        # seq counts 256 messages round, so the same ones follow themselves
+        found = [len(host.received(message, START_MS)) for message in messages]
+        assert found == [1] * MESSAGES
 
-    del births
-    both = best_cpu_s(decode)
-    yield _row("decode: HostApplication.received", total, both - best_cpu_s(encode), "≥ 1.5 M/s")
+    yield _row("decode: HostApplication.received", total, best_cpu_s(decode), "≥ 1.5 M/s")
 
     def parse() -> None:
         for message in messages:
