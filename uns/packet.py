@@ -12,6 +12,7 @@ A packet is: one byte of type and flags, the length as 1-4 bytes of 7 bits, the 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from typing import TypeAlias
 
 from uns.errors import PeerProtocolError
 from uns.message import Message
@@ -20,6 +21,7 @@ __all__ = [
     "LARGEST_PACKET",
     "MQTT_3",
     "MQTT_5",
+    "Headers",
     "PacketReader",
     "puback_packets",
     "publish_packet",
@@ -42,31 +44,31 @@ _TOPICS_KEPT = 100_000
 _FLAGS = tuple(((flags >> 1) & 1, (flags & 1) == 1) for flags in range(16))  # (QoS, retain)
 _new = tuple.__new__
 
+_BySizes: TypeAlias = dict[int, dict[int, bytes]]  # by the length of the topic, of the payload
+Headers: TypeAlias = dict[bool, _BySizes]
+"""What stands before a topic, retained or not. Two small look-ups are cheaper than one long key."""
+
 LARGEST_PACKET = 16 * 1024 * 1024
 """What we accept in one packet; announced to brokers that speak MQTT 5."""
 
 
 def publish_packets(
-    items: Iterable[tuple[bytes, bytes]], *, retain: bool, version: int, headers: dict[int, bytes]
+    items: Iterable[tuple[bytes, bytes]], *, retain: bool, version: int, headers: Headers
 ) -> bytes:
     """(topic, payload) pairs as QoS 0 PUBLISH packets, end to end in one buffer.
 
-    `headers` is the caller's cache of what stands before a topic, by the two lengths.
+    `headers` is the caller's cache of what stands before a topic, for one version; begin
+    with an empty one.
     """
-    head = _PUBLISH | (_RETAIN if retain else 0)
-    extra = 3 if version == MQTT_5 else 2
     middle = _NO_PROPERTIES if version == MQTT_5 else b""
+    known = headers.setdefault(retain, {})
     parts: list[bytes] = []
     for topic, payload in items:
-        size = len(topic)
-        length = size + len(payload) + extra
-        key = (length << 17) | (size << 1) | retain
-        header = headers.get(key)
-        if header is None:
-            if len(headers) >= _HEADERS_KEPT:
-                headers.clear()
-            header = bytes((head,)) + _variable(length) + size.to_bytes(2, "big")
-            headers[key] = header
+        try:
+            header = known[len(topic)][len(payload)]
+        except KeyError:
+            header = _header(len(topic), len(middle) + len(payload), retain=retain)
+            _keep(known, len(topic), len(payload), header)
         parts += (header, topic, middle, payload)
     return b"".join(parts)
 
@@ -201,6 +203,19 @@ class PacketReader:
         text = raw.decode(errors="replace")
         self._topics[raw] = text if self._accepts(text) else ""
         return self._topics[raw]
+
+
+def _header(topic_size: int, rest_size: int, *, retain: bool) -> bytes:
+    """What stands before the topic of a QoS 0 PUBLISH."""
+    head = _PUBLISH | (_RETAIN if retain else 0)
+    return bytes((head,)) + _variable(2 + topic_size + rest_size) + topic_size.to_bytes(2, "big")
+
+
+def _keep(known: _BySizes, topic_size: int, payload_size: int, header: bytes) -> None:
+    """Remember a header; a cache that has grown too large begins again."""
+    if sum(map(len, known.values())) >= _HEADERS_KEPT:
+        known.clear()
+    known.setdefault(topic_size, {})[payload_size] = header
 
 
 def _variable(number: int) -> bytes:

@@ -16,6 +16,7 @@ from uns.packet import (
     LARGEST_PACKET,
     MQTT_3,
     MQTT_5,
+    Headers,
     PacketReader,
     puback_packets,
     publish_packet,
@@ -50,14 +51,14 @@ def test_a_batch_is_what_gmqtt_would_write_one_by_one(items, retain, version):
     """A batch of values is byte for byte the packets of gmqtt, end to end."""
     expected = b"".join(_gmqtt(Message(t, p, 0, retain), version) for t, p in items)
     encoded = [(topic.encode(), payload) for topic, payload in items]
-    headers: dict[int, bytes] = {}
+    headers: Headers = {}
     for _ in range(2):  # the second time from the cache of headers
         assert expected == publish_packets(encoded, retain=retain, version=version, headers=headers)
 
 
 def test_one_cache_of_headers_serves_retained_and_other_values():
     """The cache does not mix up retained values with others of the same lengths."""
-    headers: dict[int, bytes] = {}
+    headers: Headers = {}
     for retain in (True, False, True):
         packets = publish_packets([(b"t", b"1")], retain=retain, version=4, headers=headers)
         assert _gmqtt(Message("t", b"1", 0, retain), 4) == packets

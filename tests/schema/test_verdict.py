@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from uns.equipment import Tag
 from uns.metric import DataType
 from uns.schema.float32 import as_float32
-from uns.schema.verdict import Verdict, compile_check
+from uns.schema.verdict import Verdict, compile_check, plain_range
 from uns.topic import Topic
 
 STATES = {2: "Stopped", 6: "Execute"}
@@ -87,3 +87,20 @@ def test_every_verdict_that_is_not_good_says_why() -> None:
     """Uncertain and Bad carry a detail; Good and GoodNoData need none."""
     silent = {verdict for verdict in Verdict if not verdict.detail}
     assert {Verdict.ACCEPTED, Verdict.NO_DATA} == silent
+
+
+@given(
+    st.sampled_from([d for d in DataType if d is not DataType.UNKNOWN]),
+    st.none() | st.floats(-1e40, 1e40),
+    st.none() | st.floats(-1e40, 1e40),
+    st.booleans(),
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary(),
+)
+def test_what_is_in_the_plain_range_is_accepted(datatype, low, high, has_states, value):
+    """The short way of the namespace lets nothing through that the check would not."""
+    of = tag(datatype, low=low, high=high, states=STATES if has_states else {})
+    kind, least, most = plain_range(of)
+    if type(value) is kind and least <= value <= most:
+        assert Verdict.ACCEPTED is compile_check(of)(value)
+    elif type(value) is kind:
+        assert Verdict.ACCEPTED is not compile_check(of)(value)

@@ -10,7 +10,7 @@ from uns.mqtt import reason
 from uns.mqtt.broker import Broker
 from uns.mqtt.control import disconnect_packet, subscribe_packet
 from uns.mqtt.wire import Delivery, Wire
-from uns.packet import publish_packet, publish_packets
+from uns.packet import Headers, publish_packet, publish_packets
 from uns.topic import TopicFilter
 
 __all__ = ["Filters", "Session"]
@@ -55,7 +55,7 @@ class Session:
         self.window: int = min(window, _WIDEST_WINDOW)
         self._wire = wire
         self._filters = filters
-        self._headers: dict[int, bytes] = {}
+        self._headers: Headers = {}
         self._is_closed = False
 
     @property

@@ -17,7 +17,7 @@ from uns.namespace.payload import (
     tail,
     value_writer,
 )
-from uns.schema.verdict import Check, compile_check
+from uns.schema.verdict import Check, compile_check, plain_range
 
 __all__ = ["BAD", "GOOD", "NO_DATA", "NULL", "STALE", "UNCERTAIN", "Leaf", "Output", "Publish"]
 
@@ -46,6 +46,7 @@ class Leaf:
 
     `quality` is empty while nothing is known at all, not even from a former life. `text` is
     the value as JSON. `accepted_ms` is when, by our clock, the value was last replaced.
+    Values of type `kind` from `low` to `high` are accepted without asking `check`.
     """
 
     __slots__ = (
@@ -53,7 +54,10 @@ class Leaf:
         "check",
         "detail",
         "good_tail",
+        "high",
         "is_every",
+        "kind",
+        "low",
         "metric",
         "quality",
         "sparkplug",
@@ -75,6 +79,7 @@ class Leaf:
         self.good_tail = tail(tag.unit)
         self.is_every = tag.deliver_every
         self.check: Check = compile_check(tag)
+        self.kind, self.low, self.high = plain_range(tag)
         self.write: Writer = value_writer(tag, tag.datatype)
         self.text = NULL
         self.quality = ""

@@ -22,7 +22,14 @@ from uns.equipment import Tag
 from uns.metric import DataType, Value
 from uns.schema.float32 import as_float32
 
-__all__ = ["FIRST_DATETIME_MS", "LAST_DATETIME_MS", "Check", "Verdict", "compile_check"]
+__all__ = [
+    "FIRST_DATETIME_MS",
+    "LAST_DATETIME_MS",
+    "Check",
+    "Verdict",
+    "compile_check",
+    "plain_range",
+]
 
 FIRST_DATETIME_MS = -62_135_596_800_000  # 0001-01-01T00:00:00Z
 LAST_DATETIME_MS = 253_402_300_799_999  # 9999-12-31T23:59:59.999Z: RFC 3339 has four-digit years
@@ -71,18 +78,36 @@ def compile_check(tag: Tag) -> Check:
     return _type_check(str if tag.datatype.is_text else bytes)
 
 
+def plain_range(tag: Tag) -> tuple[type | None, float, float]:
+    """Return (class, low, high) of values that need no call of the check to be accepted.
+
+    The class is None for tags whose values are no numbers, or names of states.
+    """
+    if tag.states:
+        return None, 0, 0
+    if tag.datatype.is_real:
+        return float, *_real_bounds(tag)
+    return (int, *_integer_bounds(tag)) if tag.datatype.is_integer else (None, 0, 0)
+
+
 def _real_bounds(tag: Tag) -> tuple[float, float]:
-    """Return the range as this tag's type can hold it: a REAL at its limit is within it."""
+    """Return the finite range as this tag's type can hold it: a REAL at its limit is within it."""
     low = -float_info.max if tag.low is None else tag.low
     high = float_info.max if tag.high is None else tag.high
-    if tag.datatype is DataType.DOUBLE:
-        return low, high
-    return min(low, as_float32(low)), max(high, as_float32(high))
+    if tag.datatype is not DataType.DOUBLE:
+        low, high = min(low, as_float32(low)), max(high, as_float32(high))
+    return max(low, -float_info.max), min(high, float_info.max)
+
+
+def _integer_bounds(tag: Tag) -> tuple[float, float]:
+    least, most = tag.datatype.limits or (0, 0)
+    return (
+        least if tag.low is None else max(least, tag.low),
+        most if tag.high is None else min(most, tag.high),
+    )
 
 
 def _real_check(low: float, high: float) -> Check:
-    low, high = max(low, -float_info.max), min(high, float_info.max)
-
     def check(value: Value) -> Verdict:
         if type(value) is float and low <= value <= high:  # NaN is in no range
             return _ACCEPTED
@@ -99,8 +124,7 @@ def _real_check(low: float, high: float) -> Check:
 
 def _integer_check(tag: Tag) -> Check:
     least, most = tag.datatype.limits or (0, 0)
-    low = least if tag.low is None else max(least, tag.low)
-    high = most if tag.high is None else min(most, tag.high)
+    low, high = _integer_bounds(tag)
 
     def check(value: Value) -> Verdict:
         if type(value) is int and low <= value <= high:
