@@ -11,9 +11,9 @@ from typing import Any
 
 __all__ = ["quiet", "run_until_interrupt", "talk"]
 
-_LEVELS = (logging.WARNING, logging.INFO, logging.DEBUG)
+_LEVELS = (logging.INFO, logging.INFO, logging.DEBUG)
 _SAME_EVENT_S = 10.0  # within this time the same sentence is about the same thing
-_SENTENCE_LETTERS = 20  # shorter arguments are names and numbers
+_NAME_BLANKS = 2  # what has more of them is a sentence, not somebody's name
 _CHATTY = ("asyncua", "amqtt", "gmqtt", "transitions", "aiohttp", "asyncio", "aiosqlite")
 
 
@@ -24,38 +24,55 @@ class _Sentences(logging.Formatter):
         super().__init__("%(asctime)s %(levelname)-7s %(message)s", "%H:%M:%S")
 
 
-class _Once(logging.Filter):
-    """Drops a warning whose sentence another of us has just said.
+class _News(logging.Filter):
+    """What is news to whoever did not ask for more: bad news once, and its good end once.
 
-    Every line has a session of its own: when the broker goes, all of them say the same.
+    Every line has a session of its own: when the broker goes, all of them say the same, and
+    the first is enough. That something works is news only after it was said that it does not.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self._said: dict[str, float] = {}
+        self._said_at: dict[str, float] = {}
+        self._down: set[tuple[str, object]] = set()
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether the record is news."""
-        args = record.args
-        if record.levelno != logging.WARNING or not isinstance(args, tuple) or not args:
-            return True
-        sentence = args[-1]
-        if not isinstance(sentence, str) or len(sentence) < _SENTENCE_LETTERS:
-            return True
-        self._said = {
-            key: at for key, at in self._said.items() if record.created - at < _SAME_EVENT_S
-        }
-        is_news = sentence not in self._said
-        self._said.setdefault(sentence, record.created)
-        return is_news
+        args = record.args if isinstance(record.args, tuple) else ()
+        who = (record.name, "" if not args or _is_sentence(args[0]) else args[0])
+        if record.levelno < logging.WARNING:
+            was_down = who in self._down
+            self._down.discard(who)
+            return was_down
+        if record.levelno == logging.WARNING and args and self._is_repeated(args[-1], record):
+            return False
+        self._down.add(who)
+        return True
+
+    def _is_repeated(self, sentence: object, record: logging.LogRecord) -> bool:
+        if not isinstance(sentence, str) or not _is_sentence(sentence):
+            return False
+        is_new = record.created - self._said_at.get(sentence, 0.0) >= _SAME_EVENT_S
+        if is_new:
+            self._said_at = {
+                text: at
+                for text, at in self._said_at.items()
+                if record.created - at < _SAME_EVENT_S
+            }
+            self._said_at[sentence] = record.created
+        return not is_new
+
+
+def _is_sentence(text: object) -> bool:
+    return isinstance(text, str) and text.count(" ") > _NAME_BLANKS
 
 
 def talk(verbose: int = 0) -> None:
-    """Send what services say to stderr; `verbose` 0 is warnings, 1 changes of state, 2 all."""
+    """Send what services say to stderr; `verbose` 0 is news, 1 all changes of state, 2 all."""
     to_stderr = logging.StreamHandler(sys.stderr)
     to_stderr.setFormatter(_Sentences())
     if not verbose:
-        to_stderr.addFilter(_Once())
+        to_stderr.addFilter(_News())
     root = logging.getLogger()
     root.handlers[:] = [to_stderr]
     root.setLevel(logging.WARNING)

@@ -13,7 +13,7 @@ from uns.store.outbox import Outbox
 
 __all__ = ["PatientOutbox"]
 
-log = logging.getLogger("uns.routes")
+log = logging.getLogger("uns.outbox")
 
 _FIRST_PAUSE_S: Final = 0.5
 _LONGEST_PAUSE_S: Final = 10.0
@@ -41,15 +41,16 @@ class PatientOutbox:
 
     async def call(self, what: Callable[[Outbox], _Result]) -> _Result:
         """Run `what`, again and again while the storage refuses."""
-        pause_s = _FIRST_PAUSE_S
+        pause_s, was_refused = _FIRST_PAUSE_S, False
         while True:
             try:
                 result = await self._once(what)
             except StorageError as error:
                 self._say(error)
+                was_refused = True
             else:
-                if self.problem:
-                    log.info("%s takes messages again", self.path)
+                if was_refused and self.problem:  # that another call may read proves nothing
+                    log.info("the outbox takes messages again; nothing was lost")
                     self.problem = ""
                 return result
             await asyncio.sleep(pause_s)
@@ -74,5 +75,5 @@ class PatientOutbox:
 
     def _say(self, error: StorageError) -> None:
         if str(error) != self.problem:
-            log.error("%s. %s", error, error.hint)
+            log.error("%s; %s", error, error.hint)
         self.problem = str(error)
