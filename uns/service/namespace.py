@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from itertools import islice
@@ -35,7 +35,8 @@ KEEPALIVE_S = 5
 LEAVE_S = 3.0
 ASK_AFTER_S = 1.0  # births that come by themselves have come by then
 _ASKED_AT_ONCE = 20  # edge nodes per tick: a thousand births must not come at once
-_AT_ONCE = 200  # messages between two looks at the clock and the socket
+_AT_ONCE = 200  # messages between two looks at the clock and the socket …
+_AT_ONCE_BYTES = 16_384  # … and bytes: a thousand metrics at each stage stay in a core's cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,16 +211,15 @@ class NamespaceService:
 
     async def _receive(self, session: Session) -> None:
         async for batch in session.batches():
-            for place in range(0, len(batch), _AT_ONCE):
+            is_first = True
+            for part in _parts(batch):
+                if not is_first:  # a batch of one part needs no further turn of the event loop
+                    await asyncio.sleep(0)
+                is_first = False
                 async with self._turn:
                     now = now_ms()
-                    events = [
-                        event
-                        for message in batch[place : place + _AT_ONCE]
-                        for event in self._understood(message, now)
-                    ]
+                    events = [e for message in part for e in self._understood(message, now)]
                     await self._carry_out(session, events, now)
-                await asyncio.sleep(0)
 
     async def _tick(self, session: Session) -> None:
         while True:
@@ -295,6 +295,18 @@ class NamespaceService:
 
 
 _MOST_REFUSED = 100  # different sentences worth a line in the log
+
+
+def _parts(batch: Sequence[Message]) -> Iterator[Sequence[Message]]:
+    """Cut a batch into parts that are worked off at once; there is at least one message in each."""
+    begin = size = 0
+    for place, message in enumerate(batch, 1):
+        size += len(message.payload)
+        if size >= _AT_ONCE_BYTES or place - begin >= _AT_ONCE:
+            yield batch[begin:place]
+            begin, size = place, 0
+    if begin < len(batch):
+        yield batch[begin:]
 
 
 def _facts(events: Iterable[Event]) -> list[Any]:
