@@ -8,8 +8,8 @@ The loop is closed (at most WINDOW messages ahead of the subscriber), so no queu
 every message that is sent is counted as received.
 
 The CPU cost depends on the machine, and on what else runs on it. The row `this machine` tells
-how long upb, which is none of ours, takes for one metric right before and after; by that ratio
-absolute figures of two machines may be compared.
+how long upb, which is none of ours, takes for one metric right before and after; that ratio
+is a hint at how two machines compare, no conversion.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def rows() -> Iterator[Row]:
         "Sparkplug → topics",
         "DDATA → Mosquitto → namespace → Mosquitto → subscriber",
         f"{rate / 1e3:.1f} k messages/s = {rate / limit:.0%} of the limit",
-        f"{cpu:.2f} µs/metric in the namespace service; there about {cpu / slower:.1f}",
+        f"{cpu:.2f} µs/metric in the namespace service",
         "≥ 85 %, ≤ 3 µs",
     )
 
