@@ -34,12 +34,12 @@ class _News(logging.Filter):
     def __init__(self) -> None:
         super().__init__()
         self._said_at: dict[str, float] = {}
-        self._down: set[tuple[str, object]] = set()
+        self._down: set[tuple[str, str]] = set()
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether the record is news."""
         args = record.args if isinstance(record.args, tuple) else ()
-        who = (record.name, "" if not args or _is_sentence(args[0]) else args[0])
+        who = (record.name, "" if not args or _is_sentence(args[0]) else str(args[0]))
         if record.levelno < logging.WARNING:
             was_down = who in self._down
             self._down.discard(who)
@@ -49,22 +49,16 @@ class _News(logging.Filter):
         self._down.add(who)
         return True
 
-    def _is_repeated(self, sentence: object, record: logging.LogRecord) -> bool:
-        if not isinstance(sentence, str) or not _is_sentence(sentence):
+    def _is_repeated(self, said: object, record: logging.LogRecord) -> bool:
+        if not _is_sentence(said):
             return False
-        is_new = record.created - self._said_at.get(sentence, 0.0) >= _SAME_EVENT_S
-        if is_new:
-            self._said_at = {
-                text: at
-                for text, at in self._said_at.items()
-                if record.created - at < _SAME_EVENT_S
-            }
-            self._said_at[sentence] = record.created
-        return not is_new
+        now, sentence = record.created, str(said)
+        self._said_at = {text: at for text, at in self._said_at.items() if now - at < _SAME_EVENT_S}
+        return self._said_at.setdefault(sentence, now) != now
 
 
 def _is_sentence(text: object) -> bool:
-    return isinstance(text, str) and text.count(" ") > _NAME_BLANKS
+    return str(text).count(" ") > _NAME_BLANKS
 
 
 def talk(verbose: int = 0) -> None:

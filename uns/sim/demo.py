@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from uns.errors import DeviceError
+from uns.errors import BrokerError, DeviceError, TargetError
 from uns.mqtt import Broker, connect
 from uns.project.project import Project
 from uns.service.broker import EmbeddedBroker, MosquittoBroker
@@ -109,8 +109,7 @@ class Demo:
         notes: list[str] = []
         async with AsyncExitStack() as stack:
             stack.enter_context(only_user(settings.folder, "demo"))
-            erp_port = _free_or(ERP_PORT, "the ERP stand-in", notes)
-            erp = await stack.enter_async_context(ErpStandIn("127.0.0.1", erp_port))
+            erp = await _erp(stack, notes)
             project = load({"AURORA_ERP_URL": erp.url})
             project, plant = await _serve(project, settings, stack, notes)
             url = await _broker(settings, stack, notes)
@@ -242,13 +241,28 @@ async def _broker(settings: DemoSettings, stack: AsyncExitStack, notes: list[str
     if settings.broker not in ("embedded", "mosquitto"):
         await _answers(settings.broker)
         return settings.broker
-    port = settings.port
-    if port is None:
-        port = _free_or(MQTT_PORT, "MQTT", notes)
-    if settings.broker == "mosquitto":
-        mosquitto = MosquittoBroker(port, settings.folder / "mosquitto")
-        return (await stack.enter_async_context(mosquitto)).url
-    return (await stack.enter_async_context(EmbeddedBroker(port))).url
+    for port in (MQTT_PORT, 0) if settings.port is None else (settings.port,):
+        made: MosquittoBroker | EmbeddedBroker = EmbeddedBroker(port)
+        if settings.broker == "mosquitto":
+            made = MosquittoBroker(port, settings.folder / "mosquitto")
+        try:
+            await stack.enter_async_context(made)
+        except BrokerError:
+            if settings.port is not None or not port or _is_free(port):
+                raise
+            notes.append(f"port {port} is in use; MQTT takes a free one")
+        else:
+            return made.url
+    raise AssertionError("the last attempt returns or raises")
+
+
+async def _erp(stack: AsyncExitStack, notes: list[str]) -> ErpStandIn:
+    """The ERP stand-in on its own port, or on a free one."""
+    try:
+        return await stack.enter_async_context(ErpStandIn("127.0.0.1", ERP_PORT))
+    except TargetError:
+        notes.append(f"port {ERP_PORT} is in use; the ERP stand-in takes a free one")
+        return await stack.enter_async_context(ErpStandIn("127.0.0.1", 0))
 
 
 async def _answers(url: str) -> None:
@@ -257,13 +271,11 @@ async def _answers(url: str) -> None:
     await session.close()
 
 
-def _free_or(port: int, what: str, notes: list[str]) -> int:
-    """`port`, or 0 for any where it is taken; says so."""
+def _is_free(port: int) -> bool:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
         except OSError:
-            notes.append(f"port {port} is in use; {what} takes a free one")
-            return 0
-    return port
+            return False
+    return True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import socket
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -96,7 +97,10 @@ class OpcUaServer:
         limit = server.get_node(ua.NodeId(_MAX_ITEMS_PER_CALL))
         await limit.write_value(ua.Variant(self._max_items_per_call, ua.VariantType.UInt32))
         await self._add_tags(server)
-        await server.start()
+        try:
+            await server.start()
+        except OSError as error:  # somebody was quicker than we after `_claim_port`
+            raise self._taken(error) from error
         self._server = server
 
     async def stop(self) -> None:
@@ -162,11 +166,15 @@ class OpcUaServer:
             try:
                 probe.bind((self.host, self.port))
             except OSError as error:
-                raise DeviceError(
-                    f"cannot listen on {self.host}:{self.port} for OPC UA: {error.strerror}",
-                    hint="another program, or another simulation, has that port: stop it or choose another",
-                ) from error
+                raise self._taken(error) from error
             self.port = probe.getsockname()[1]
+
+    def _taken(self, error: OSError) -> DeviceError:
+        why = os.strerror(error.errno) if error.errno else str(error)
+        return DeviceError(
+            f"cannot listen on {self.host}:{self.port} for OPC UA: {why}",
+            hint="another program, or another simulation, has that port: stop it or choose another",
+        )
 
     async def _add_tags(self, server: Server) -> None:
         space = await server.register_namespace(self.namespace)
