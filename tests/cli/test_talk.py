@@ -1,0 +1,69 @@
+"""What of the services' talk is news to whoever did not ask for more."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+
+import pytest
+
+from uns.cli.talk import quiet, talk
+
+GONE = "nothing answers at 127.0.0.1:9 (connection refused); trying again"
+log = logging.getLogger("uns.test")
+
+
+@pytest.fixture(autouse=True)
+def restored() -> Iterator[None]:
+    """Give the loggers back as they were."""
+    root, ours = logging.getLogger(), logging.getLogger("uns")
+    before = root.handlers[:], root.level, ours.level
+    yield
+    root.handlers[:] = before[0]
+    root.setLevel(before[1])
+    ours.setLevel(before[2])
+
+
+def said(capsys: pytest.CaptureFixture[str]) -> list[str]:
+    """The sentences on stderr, without time and level."""
+    return [line[17:] for line in capsys.readouterr().err.splitlines()]
+
+
+def test_the_same_sentence_from_several_is_one(capsys) -> None:
+    """Each line has its own session; that the broker is gone is said by the first."""
+    talk()
+    for node in ("acme:leeds/line1", "acme:leeds/line2"):
+        log.warning("edge node %s: %s", node, GONE)
+    log.warning("routes: %s", GONE)
+    assert [f"edge node acme:leeds/line1: {GONE}"] == said(capsys)
+
+
+def test_good_news_follows_bad_news_only(capsys) -> None:
+    """That something works is told to whoever was told that it does not, once."""
+    talk()
+    log.info("%s is up%s: %d tags", "line1 modbus://10.1.1.1:502", "", 2)
+    log.warning("%s is down: %s", "line1 modbus://10.1.1.1:502", "no answer within 3 s")
+    log.info("%s is up%s: %d tags", "line2 modbus://10.1.1.2:502", "", 2)
+    for _ in range(2):
+        log.info("%s is up%s: %d tags", "line1 modbus://10.1.1.1:502", " again", 2)
+    assert [
+        "line1 modbus://10.1.1.1:502 is down: no answer within 3 s",
+        "line1 modbus://10.1.1.1:502 is up again: 2 tags",
+    ] == said(capsys)
+
+
+def test_verbose_tells_everything(capsys) -> None:
+    """With -v nothing is left out."""
+    talk(1)
+    for node in ("line1", "line2"):
+        log.warning("%s: %s", node, GONE)
+    log.info("line1 is up")
+    assert 3 == len(said(capsys))
+
+
+def test_who_leaves_is_quiet(capsys) -> None:
+    """What ends on purpose is no news."""
+    talk()
+    quiet()
+    log.warning("edge node %s is gone: %s", "line1", "it died")
+    assert [] == said(capsys)
