@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -161,3 +162,9 @@ def test_an_edge_node_survives_anything(messages):
     for topic, payload, retain in messages:
         edge.received(Message(topic, payload, 0, retain), NOW)
     assert edge.is_online
+
+
+def test_a_number_that_never_ends_is_refused_at_once() -> None:
+    """A megabyte of 0xFF is one endless varint: it is refused, not counted to its end."""
+    with pytest.raises(PeerProtocolError):
+        decode(b"\xff" * 1_000_000)

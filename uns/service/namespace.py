@@ -319,11 +319,14 @@ def _tell(event: Any) -> None:
         case Born(device_id=""):
             log.info("edge node %s is online", event.node)
         case Died(device_id=None):
-            log.warning("edge node %s is gone: %s", event.node, event.reason)
-        case Died():
-            log.warning("device %s/%s is gone: %s", event.node, event.device_id, event.reason)
+            log.warning("edge node %s is gone, its values are stale: %s", event.node, event.reason)
+        case Died():  # its bridge has said why; 25 machines of one line would say it 25 times
+            log.info("device %s/%s is gone: %s", event.node, event.device_id, event.reason)
         case Problem():
-            log.warning("%s/%s: %s", event.node, event.device_id, event.text)
+            where = "/".join(
+                filter(None, (event.node.group_id, event.node.edge_node_id, event.device_id))
+            )
+            log.warning("%s: %s", where or "a message was ignored", event.text)
 
 
 def _said(sentence: str, is_up: bool) -> None:  # noqa: FBT001 - the shape of on_state

@@ -19,6 +19,7 @@ __all__ = ["Compression", "Limits", "compress", "parse", "parse_plain"]
 _COMPRESSED = (
     "SPBV1.0_COMPRESSED"  # uuid of the outer payload; a habit of Tahu, not in the standard
 )
+_LONGEST_VARINT = 10  # bytes (protobuf encoding guide): 64 bits in groups of seven
 _METRIC_TAG = 0x12
 _LENGTH_DELIMITED, _FIXED_BYTES = 2, {1: 8, 5: 4}  # protobuf's wire types
 _ANY_WRAPPER = zlib.MAX_WBITS | 32  # zlib or gzip, told apart by their first bytes
@@ -117,14 +118,13 @@ def _count_metrics(data: bytes, limit: int) -> int:
 
 
 def _read_varint(data: bytes, place: int) -> tuple[int, int]:
-    number = shift = 0
-    while place < len(data):
-        byte = data[place]
-        number |= (byte & 0x7F) << shift
-        place, shift = place + 1, shift + 7
+    """The number at `place` and where it ends; what is longer than any varint ends the payload."""
+    number = 0
+    for shift, byte in enumerate(data[place : place + _LONGEST_VARINT]):
+        number |= (byte & 0x7F) << 7 * shift
         if byte < 0x80:  # noqa: PLR2004  # the top bit says whether another byte follows
-            break
-    return number, place
+            return number, place + shift + 1
+    return number, len(data)
 
 
 def _inflate(body: bytes, limits: Limits) -> bytes:
