@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import signal
+
 import pytest
 from hypothesis import HealthCheck, settings
+
+# a shell starts background jobs with Ctrl-C ignored, and every process below inherits that
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # the machines that run these tests are shared: how long one example takes says nothing
 settings.register_profile("shared", deadline=None, suppress_health_check=[HealthCheck.too_slow])
