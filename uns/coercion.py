@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 
 from uns.metric import DataType, Value
 
-__all__ = ["Coercion", "coercion"]
+__all__ = ["Coercion", "Scale", "coercion", "unscaled"]
 
 Scale: TypeAlias = tuple[float, float, float, float]  # raw low, raw high, low, high
 
@@ -64,6 +64,18 @@ def coercion(datatype: DataType, scale: Scale | None = None) -> Coercion:
     if datatype in (DataType.BYTES, DataType.FILE):
         return Coercion(None, None, None, _as_bytes)
     return Coercion(None, None, None, lambda value: value)  # arrays: the codec knows them
+
+
+def unscaled(value: Value, scale: Scale | None) -> Value:
+    """What to write to a device so that it reads as `value`; numbers only.
+
+    >>> unscaled(50.0, (0.0, 27648.0, 0.0, 100.0))
+    13824.0
+    """
+    if scale is None or isinstance(value, bool) or not isinstance(value, int | float):
+        return value
+    raw_low, raw_high, low, high = scale
+    return raw_low + (value - low) * (raw_high - raw_low) / (high - low) if high != low else None
 
 
 def _number(kind: type, low: float, high: float, scale: Scale | None) -> Coercion:

@@ -16,6 +16,7 @@ from uns.mqtt import Broker
 from uns.project.project import Project
 from uns.reporting import Reporter
 from uns.service.connection import ConnectionState, ConnectionSupervisor
+from uns.service.device_writes import DeviceWrites, refusal
 from uns.service.edge import EdgeNodeService, now_ms
 from uns.service.supervise import keep_running
 from uns.sparkplug import Command, EdgeNode, MetricDefinition, NodeId
@@ -62,6 +63,7 @@ class BridgeService:
         self._state = state
         self._device_of: dict[int, _Device] = {}
         self._tag_of: dict[int, Tag] = {}
+        self._handle_of: dict[tuple[NodeId, str, str], int] = {}
         self._handles_of: dict[str, list[int]] = {}
         self._devices_on: dict[str, list[_Device]] = {}
         self.edges = self._build_edges(machines)
@@ -71,12 +73,14 @@ class BridgeService:
             key: self._supervisor(project, key, handles, get_driver, limiter)
             for key, handles in self._handles_of.items()
         }
+        self._writes = {key: DeviceWrites(link.write) for key, link in self.connections.items()}
 
     async def run(self) -> None:
         """Bridge until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             for key, supervisor in self.connections.items():
                 tasks.create_task(keep_running(key, supervisor.run), name=f"bridge:{key}")
+                tasks.create_task(self._writes[key].run(), name=f"write:{key}")
             for edge in self.edges:
                 name = f"edge:{edge.edge.node}"
                 tasks.create_task(keep_running(name, edge.run), name=name)
@@ -104,7 +108,11 @@ class BridgeService:
             if tag.deliver_every
         )
         service = EdgeNodeService(
-            edge, self._broker, self._state, every=every, on_command=self._commanded
+            edge,
+            self._broker,
+            self._state,
+            every=every,
+            on_command=lambda command: self._commanded(node, command),
         )
         for machine in machines:
             self._add_device(machine, service)
@@ -126,6 +134,7 @@ class BridgeService:
         )
         for tag in machine.tags:
             handle = handles[tag.name]
+            self._handle_of[service.edge.node, device_id, tag.name] = handle
             self._device_of[handle] = device
             if tag.source:
                 self._handles_of.setdefault(tag.source.connection, []).append(handle)
@@ -214,13 +223,18 @@ class BridgeService:
 
     # ------------------------------------------------------------------ commands
 
-    def _commanded(self, command: Command) -> None:
-        log.warning(
-            "device %s was asked to set %s to %r; this version refuses all commands",
-            command.device_id,
-            command.name,
-            command.value,
-        )
+    def _commanded(self, node: NodeId, command: Command) -> None:
+        """A host asks to write a metric; the device's own new value is the only answer."""
+        handle = self._handle_of.get((node, command.device_id, command.name))
+        if handle is None:
+            log.warning("edge node %s has nothing to write in `%s`", node, command.name)
+            return
+        tag = self._tag_of[handle]
+        key = tag.source.connection if tag.source else ""
+        if key in self._writes:
+            self._writes[key].ask(tag, handle, command.value)
+        else:
+            log.warning("%s cannot be set: %s", tag.topic.text, refusal(tag, command.value))
 
 
 def _definition(machine: Machine, tag: Tag) -> MetricDefinition:

@@ -1,0 +1,89 @@
+"""Device writes: what hosts ask a device to do, checked against the project, in their order.
+
+A command has no answer in Sparkplug B: who asked sees the new value in the data that follows,
+or does not. Here everything that was refused or failed is said in the log, by name.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import NamedTuple
+
+from uns.coercion import unscaled
+from uns.equipment import Tag
+from uns.errors import UnsError
+from uns.metric import Value
+
+__all__ = ["DeviceWrites", "refusal"]
+
+log = logging.getLogger("uns.bridge")
+
+MAX_WAITING = 100  # writes to one device; a person or a recipe asks for fewer
+LATEST_S = 5.0  # a write that waited longer is not what anybody expects any more
+
+Write = Callable[[Sequence[tuple[int, Value]]], Awaitable[Sequence[str]]]
+
+
+class _Asked(NamedTuple):
+    tag: Tag
+    handle: int
+    value: Value
+    at_s: float
+
+
+class DeviceWrites:
+    """The writes to one device, one at a time; a slow device holds up no other."""
+
+    def __init__(self, write: Write) -> None:
+        """`write` writes raw values by handle and returns one problem each, empty for none."""
+        self._write = write
+        self._waiting: asyncio.Queue[_Asked] = asyncio.Queue(MAX_WAITING)
+
+    def ask(self, tag: Tag, handle: int, value: Value) -> None:
+        """Take a write for `tag`, or say why not."""
+        problem = refusal(tag, value)
+        if not problem and self._waiting.full():
+            problem = f"{MAX_WAITING} writes are waiting for this device"
+        if problem:
+            log.warning("%s was not set to %r: %s", tag.topic.text, value, problem)
+            return
+        self._waiting.put_nowait(_Asked(tag, handle, value, time.monotonic()))
+
+    async def run(self) -> None:
+        """Write until cancelled."""
+        while True:
+            asked = await self._waiting.get()
+            problem = await self._written(asked)
+            if problem:
+                log.warning("%s was not set to %r: %s", asked.tag.topic.text, asked.value, problem)
+            else:
+                log.info("%s was set to %r", asked.tag.topic.text, asked.value)
+
+    async def _written(self, asked: _Asked) -> str:
+        """Why it could not be written; empty when the device took it."""
+        waited_s = time.monotonic() - asked.at_s
+        if waited_s > LATEST_S:
+            return f"it waited {waited_s:.0f} s for the device, which is too long to still be meant"
+        try:
+            problems = await self._write([(asked.handle, unscaled(asked.value, asked.tag.scale))])
+        except (UnsError, OSError) as error:  # TimeoutError is an OSError
+            return str(error)
+        return "".join(problems)
+
+
+def refusal(tag: Tag, value: Value) -> str:
+    """Why the project forbids this write; empty where it does not."""
+    if not tag.writable:
+        return "it may only be read; `write: true` in its type or binding would allow it"
+    if tag.source is None:
+        return "no device has it"
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return ""
+    if tag.low is not None and value < tag.low:
+        return f"its range begins at {tag.low:g}"
+    if tag.high is not None and value > tag.high:
+        return f"its range ends at {tag.high:g}"
+    return ""
