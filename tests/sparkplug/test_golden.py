@@ -8,7 +8,8 @@ import pytest
 
 from uns.metric import DataType
 from uns.sparkplug import DataSet, Property, SmallSigned, UInt32Field, WireProfile, decode, encode
-from uns.sparkplug.envelope import Compression, compress
+from uns.sparkplug.envelope import compress
+from uns.sparkplug.profile import Compression
 
 NAMES = """
     i8_neg i8_neg_ext i16_neg i16_neg_ext i32_neg i64_neg u8 u16 u32_int u32_long u64 f d b s dt

@@ -4,21 +4,37 @@ from __future__ import annotations
 
 from uns.sparkplug.definition import MetricDefinition
 from uns.sparkplug.edge_node import EdgeNode
-from uns.sparkplug.encoder import SmallSigned, UInt32Field, WireProfile
 from uns.sparkplug.events import Born, Changed, Command, Died, Event, Problem
 from uns.sparkplug.host import HostApplication, HostSettings
 from uns.sparkplug.known_node import NodeSettings
 from uns.sparkplug.metrics import DataSet, MetaData, Metric, Parameter, Property, Template
 from uns.sparkplug.names import MessageType, NodeId, SparkplugTopic, topic
 from uns.sparkplug.payload import Limits, Payload, decode, encode
+from uns.sparkplug.profile import (
+    IGNITION,
+    NODE_RED,
+    PROFILES,
+    SPEC,
+    Compression,
+    DataNames,
+    SmallSigned,
+    UInt32Field,
+    WireProfile,
+)
 from uns.sparkplug.rebirth import RebirthSettings
 from uns.sparkplug.slot import Slot
 from uns.sparkplug.state import HostState
 
 __all__ = [
+    "IGNITION",
+    "NODE_RED",
+    "PROFILES",
+    "SPEC",
     "Born",
     "Changed",
     "Command",
+    "Compression",
+    "DataNames",
     "DataSet",
     "Died",
     "EdgeNode",

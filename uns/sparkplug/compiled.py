@@ -9,16 +9,19 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, TypeAlias
 
 from uns.metric import DataType, Quality
 from uns.sparkplug.datatypes import BASIC, FIELDS, fit, mask_of
 from uns.sparkplug.definition import MetricDefinition
-from uns.sparkplug.encoder import SPEC, fill_metric, fill_properties
-from uns.sparkplug.metrics import Metric, Property
+from uns.sparkplug.encoder import SMALL, fill_metadata, fill_metric, fill_properties
+from uns.sparkplug.envelope import compress
+from uns.sparkplug.metrics import MetaData, Metric, Property, Template
+from uns.sparkplug.profile import SPEC, DataNames, SmallSigned, UInt32Field, WireProfile
 from uns.sparkplug.properties import quality_properties, typed
 from uns.sparkplug.varint import varint
-from uns.sparkplug.wire import MetricMessage, PropertySetMessage
+from uns.sparkplug.wire import MetaDataMessage, MetricMessage, PropertySetMessage
 
 __all__ = ["STAMP_BYTES", "CompiledMetric", "payload_bytes"]
 
@@ -27,8 +30,10 @@ STAMP_BYTES = 6  # of a timestamp between 1971 and 2109; others go the careful w
 # Tags: field number << 3 | wire type, of Payload and Metric (uns/sparkplug/wire.py)
 _PAYLOAD_TIMESTAMP, _METRIC, _PAYLOAD_SEQ = b"\x08", b"\x12", b"\x18"
 _NAME, _ALIAS, _TIMESTAMP, _DATATYPE = b"\x0a", b"\x10", b"\x18", b"\x20"
-_IS_NULL, _PROPERTIES = b"\x38\x01", b"\x4a"
-_INT, _LONG, _FLOAT, _DOUBLE, _BOOLEAN, _STRING = b"\x50", b"\x58", 0x65, 0x69, b"\x70", b"\x7a"
+_IS_HISTORICAL, _IS_TRANSIENT, _IS_NULL = b"\x28\x01", b"\x30\x01", b"\x38\x01"
+_METADATA, _PROPERTIES = b"\x42", b"\x4a"
+_INT, _LONG, _FLOAT, _DOUBLE = b"\x50", b"\x58", b"\x65", b"\x69"
+_BOOLEAN, _STRING = b"\x70", b"\x7a"
 _MAX_ONE_BYTE = 0x7F
 _MAX_VARINT = 10
 _MAX_TIMESTAMP = 2**64 - 1
@@ -37,67 +42,129 @@ _MAX_TIMESTAMP = 2**64 - 1
 Shortcut: TypeAlias = Callable[[Any, bytes], bytes | None]
 
 
-def payload_bytes(timestamp_ms: int, metrics: list[bytes], seq: int) -> bytes:
-    """A whole payload around metrics that are bytes already."""
+def payload_bytes(
+    timestamp_ms: int, metrics: list[bytes], seq: int, profile: WireProfile = SPEC
+) -> bytes:
+    """A whole payload around metrics that are bytes already, packed where the profile says so."""
     head = _PAYLOAD_TIMESTAMP + varint(timestamp_ms)
-    return b"".join((head, *metrics, _PAYLOAD_SEQ + varint(seq)))
+    data = b"".join((head, *metrics, _PAYLOAD_SEQ + varint(seq)))
+    return compress(data, profile.compress, seq) if profile.compress else data
 
 
 class CompiledMetric:
     """One metric of an edge node; `alias` is None for those that go by name.
 
-    `shortcut` is the fast way for a Good scalar, `data` and `birth` are the thorough ones.
+    `shortcut` is the fast way for a Good scalar, `data`, `historical` and `birth` are the
+    thorough ones. The alias stays its number here even where the profile writes names alone.
     """
 
-    __slots__ = ("_head", "_properties", "_tail", "alias", "datatype", "name", "shortcut")
+    __slots__ = (
+        "_birth_head",
+        "_datatype",
+        "_head",
+        "_marks",
+        "_metadata",
+        "_profile",
+        "_properties",
+        "_template",
+        "alias",
+        "datatype",
+        "name",
+        "shortcut",
+    )
 
-    def __init__(self, definition: MetricDefinition, alias: int | None) -> None:
+    def __init__(
+        self, definition: MetricDefinition, alias: int | None, profile: WireProfile = SPEC
+    ) -> None:
         self.name = definition.name
         self.datatype = definition.datatype
         self.alias = alias
-        self._head = b"" if alias is None else _ALIAS + varint(alias)
+        self._profile = profile
+        self._template = definition.template
         self._properties = _property_bytes(typed(definition.properties))
-        # tck-id-payloads-metric-datatype-req: births name the datatype
-        self._tail = _DATATYPE + varint(definition.datatype)
-        self.shortcut: Shortcut = _shortcut(definition.datatype, self._head + _TIMESTAMP)
+        self._metadata = _metadata_bytes(definition.metadata)
+        self._marks = _IS_TRANSIENT if definition.is_transient else b""
+        # tck-id-payloads-alias-birth-requirement: births carry both name and alias
+        self._birth_head, self._head = _heads(definition.name, alias, profile.data_names)
+        self._datatype = _DATATYPE + varint(definition.datatype)
+        between = (self._datatype if profile.data_datatype else b"") + self._marks
+        self.shortcut: Shortcut = _none
+        if not self._metadata:
+            self.shortcut = _shortcut(
+                definition.datatype, self._head + _TIMESTAMP, between, profile
+            )
 
     def data(self, value: Any, quality: int, timestamp_ms: int) -> bytes:
         """What a data message says of it: alias, time and value; its quality where it is not Good."""
-        head = self._head or _text_field(_NAME, self.name)
-        value, quality, detail = _judged(self.datatype, value, quality)
-        properties = _property_bytes(quality_properties(quality, detail))
-        return self._whole(head, timestamp_ms, b"", properties, value)
+        return self._sent(value, quality, timestamp_ms, self._marks)
+
+    def historical(self, value: Any, quality: int, timestamp_ms: int) -> bytes:
+        """The same of a value that was not delivered in its time: receivers file it, and no more."""
+        return self._sent(value, quality, timestamp_ms, _IS_HISTORICAL + self._marks)
 
     def birth(self, value: Any, quality: int, timestamp_ms: int) -> bytes:
-        """What a birth says of it: name and alias, datatype, all properties and the current value.
+        """What a birth says of it: name and alias, datatype, all properties and the current value."""
+        # tck-id-payloads-metric-datatype-req: births name the datatype
+        between = self._datatype + self._marks
+        return self._whole(
+            self._birth_head, timestamp_ms, between, value, quality, properties=self._properties
+        )
 
-        tck-id-payloads-alias-birth-requirement: births carry both name and alias.
-        """
-        head = _text_field(_NAME, self.name) + self._head
-        value, quality, detail = _judged(self.datatype, value, quality)
-        properties = self._properties + _property_bytes(quality_properties(quality, detail))
-        return self._whole(head, timestamp_ms, self._tail, properties, value)
+    def _sent(self, value: Any, quality: int, timestamp_ms: int, marks: bytes) -> bytes:
+        between = self._datatype + marks if self._profile.data_datatype else marks
+        return self._whole(self._head, timestamp_ms, between, value, quality)
 
     def _whole(
-        self, head: bytes, timestamp_ms: int, datatype: bytes, properties: bytes, value: Any
+        self,
+        head: bytes,
+        timestamp_ms: int,
+        between: bytes,
+        value: Any,
+        quality: int,
+        *,
+        properties: bytes = b"",
     ) -> bytes:
         """The metric's bytes, in the order of their field numbers as upb writes them."""
-        stamp = varint(min(max(timestamp_ms, 0), _MAX_TIMESTAMP))
-        null = _IS_NULL if value is None else b""
+        value, quality, detail = _judged(self.datatype, value, quality)
+        properties += _property_bytes(quality_properties(quality, detail))
         if properties:
             properties = _PROPERTIES + varint(len(properties)) + properties
+        stamp = varint(min(max(timestamp_ms, 0), _MAX_TIMESTAMP))
+        null = _IS_NULL if value is None else b""
         body = b"".join(
             (
                 head,
                 _TIMESTAMP,
                 stamp,
-                datatype,
+                between,
                 null,
+                self._metadata,
                 properties,
-                _value_bytes(self.datatype, value),
+                self._value_bytes(value),
             )
         )
         return _METRIC + varint(len(body)) + body
+
+    def _value_bytes(self, value: Any) -> bytes:
+        """The value's field alone; upb writes it, for this is not the fast way."""
+        if value is None:
+            return b""
+        if self._template and isinstance(value, Template) and value.reference is None:
+            # tck-id-payloads-template-instance-ref: an instance names its definition
+            value = replace(value, reference=self._template)
+        message = MetricMessage()
+        metric = Metric(value=value, datatype=self.datatype)
+        fill_metric(message, metric, self._profile, datatypes=False)
+        return message.SerializeToString()  # type: ignore[no-any-return]  # upb
+
+
+def _heads(name: str, alias: int | None, names: DataNames) -> tuple[bytes, bytes]:
+    """How births and how data messages say which metric it is."""
+    named = _text_field(_NAME, name)
+    if alias is None or names is DataNames.NAME:
+        return named, named
+    numbered = _ALIAS + varint(alias)
+    return named + numbered, named + numbered if names is DataNames.BOTH else numbered
 
 
 def _judged(datatype: DataType, value: Any, quality: int) -> tuple[Any, int, str]:
@@ -120,26 +187,30 @@ def _property_bytes(properties: dict[str, Property]) -> bytes:
     return message.SerializeToString()  # type: ignore[no-any-return]  # upb
 
 
-def _value_bytes(datatype: DataType, value: Any) -> bytes:
-    """The value's field alone; upb writes it, for this is not the fast way."""
-    if value is None:
+def _metadata_bytes(metadata: MetaData | None) -> bytes:
+    if metadata is None:
         return b""
-    message = MetricMessage()
-    fill_metric(message, Metric(value=value, datatype=datatype), SPEC, datatypes=False)
-    return message.SerializeToString()  # type: ignore[no-any-return]  # upb
+    message = MetaDataMessage()
+    fill_metadata(message, metadata)
+    raw = message.SerializeToString()
+    return _METADATA + varint(len(raw)) + raw  # type: ignore[no-any-return]  # upb
 
 
-def _shortcut(datatype: DataType, head: bytes) -> Shortcut:
-    """The fast way for this datatype; `head` is all that stands before the timestamp's bytes."""
+def _shortcut(datatype: DataType, head: bytes, between: bytes, profile: WireProfile) -> Shortcut:
+    """The fast way for this datatype.
+
+    `head` is all that stands before the timestamp's bytes, `between` what stands between them
+    and the value's field.
+    """
     if datatype is DataType.FLOAT:
-        return _real(head, "f", _FLOAT)
+        return _real(head, "f", between + _FLOAT)
     if datatype is DataType.DOUBLE:
-        return _real(head, "d", _DOUBLE)
+        return _real(head, "d", between + _DOUBLE)
     if datatype is DataType.BOOLEAN:
-        return _boolean(head)
+        return _boolean(head, between + _BOOLEAN)
     if datatype.is_text:
-        return _text(head)
-    return _integer(datatype, head) if datatype in BASIC else _none
+        return _text(head, between)
+    return _integer(datatype, head, between, profile) if datatype in BASIC else _none
 
 
 def _none(_value: Any, _stamp: bytes) -> bytes | None:
@@ -151,10 +222,10 @@ _METRIC_OF = [_METRIC + varint(length) for length in range(_MAX_ONE_BYTE + 1)]
 _STRING_OF = [_STRING + varint(length) for length in range(_MAX_ONE_BYTE + 1)]
 
 
-def _real(head: bytes, letter: str, tag: int) -> Shortcut:
-    length = len(head) + STAMP_BYTES + 1 + struct.calcsize(f"<{letter}")
-    begin = _METRIC_OF[length] + head
-    pack = struct.Struct(f"<{len(begin)}s{STAMP_BYTES}sB{letter}").pack
+def _real(head: bytes, letter: str, tag: bytes) -> Shortcut:
+    length = len(head) + STAMP_BYTES + len(tag) + struct.calcsize(f"<{letter}")
+    begin = _METRIC + varint(length) + head
+    pack = struct.Struct(f"<{len(begin)}s{STAMP_BYTES}s{len(tag)}s{letter}").pack
 
     def metric(value: Any, stamp: bytes) -> bytes | None:
         # NaN and infinity, taken from themselves, leave NaN
@@ -168,9 +239,9 @@ def _real(head: bytes, letter: str, tag: int) -> Shortcut:
     return metric
 
 
-def _boolean(head: bytes) -> Shortcut:
-    begin = _METRIC_OF[len(head) + STAMP_BYTES + 2] + head
-    true, false = _BOOLEAN + b"\x01", _BOOLEAN + b"\x00"
+def _boolean(head: bytes, tag: bytes) -> Shortcut:
+    begin = _METRIC + varint(len(head) + STAMP_BYTES + len(tag) + 1) + head
+    true, false = tag + b"\x01", tag + b"\x00"
 
     def metric(value: Any, stamp: bytes) -> bytes | None:
         if value is True:
@@ -180,12 +251,16 @@ def _boolean(head: bytes) -> Shortcut:
     return metric
 
 
-def _integer(datatype: DataType, head: bytes) -> Shortcut:
+def _integer(datatype: DataType, head: bytes, between: bytes, profile: WireProfile) -> Shortcut:
     low, high = datatype.limits or (-(2**63), 2**63 - 1)  # DateTime
-    mask = mask_of(datatype)
-    tag = _LONG if FIELDS[datatype] == "long_value" else _INT
-    shortest = len(head) + STAMP_BYTES + 1
-    begins = [begin + head for begin in _METRIC_OF[shortest : shortest + _MAX_VARINT + 1]]
+    mask, is_long = mask_of(datatype), FIELDS[datatype] == "long_value"
+    if datatype is DataType.UINT32:
+        is_long = profile.uint32 is UInt32Field.LONG
+    if profile.small_signed is SmallSigned.TRUNCATE:
+        mask = SMALL.get(datatype, mask)
+    tag = between + (_LONG if is_long else _INT)
+    shortest = len(head) + STAMP_BYTES + len(tag)
+    begins = [_METRIC + varint(shortest + size) + head for size in range(_MAX_VARINT + 1)]
 
     def metric(value: Any, stamp: bytes) -> bytes | None:
         if value.__class__ is not int or not low <= value <= high:
@@ -196,8 +271,8 @@ def _integer(datatype: DataType, head: bytes) -> Shortcut:
     return metric
 
 
-def _text(head: bytes) -> Shortcut:
-    shortest = len(head) + STAMP_BYTES + 2
+def _text(head: bytes, between: bytes) -> Shortcut:
+    shortest = len(head) + STAMP_BYTES + len(between) + 2
     longest = _MAX_ONE_BYTE - shortest
 
     def metric(value: Any, stamp: bytes) -> bytes | None:
@@ -210,6 +285,6 @@ def _text(head: bytes) -> Shortcut:
         size = len(raw)
         if size > longest:
             return None
-        return b"".join((_METRIC_OF[shortest + size], head, stamp, _STRING_OF[size], raw))
+        return b"".join((_METRIC_OF[shortest + size], head, stamp, between, _STRING_OF[size], raw))
 
     return metric

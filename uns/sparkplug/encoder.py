@@ -4,42 +4,19 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 
 from uns.metric import DataType
 from uns.sparkplug.arrays import is_array, pack
 from uns.sparkplug.datatypes import FIELDS, mask_of
 from uns.sparkplug.metrics import DataSet, MetaData, Metric, Property, Template
+from uns.sparkplug.profile import SPEC, SmallSigned, WireProfile
 
-__all__ = ["SPEC", "SmallSigned", "UInt32Field", "WireProfile", "fill_metric", "fill_properties"]
-
-
-class UInt32Field(StrEnum):
-    """Which field carries a UInt32: the specification's, or the one that older peers read."""
-
-    INT = "int_value"
-    LONG = "long_value"  # Tahu Java's, sparkplug-payload's (so Node-RED's), older Ignition's
+__all__ = ["SMALL", "fill_metadata", "fill_metric", "fill_properties"]
 
 
-class SmallSigned(StrEnum):
-    """How a negative Int8 or Int16 fills the 32 bits of its field."""
-
-    EXTEND = "extend"
-    TRUNCATE = "truncate"  # Tahu Python's; the only form that pysparkplug reads
-
-
-@dataclass(frozen=True, slots=True)
-class WireProfile:
-    """What a peer expects where Sparkplug's peers disagree."""
-
-    uint32: UInt32Field = UInt32Field.INT
-    small_signed: SmallSigned = SmallSigned.EXTEND
-
-
-SPEC = WireProfile()
-_SMALL = {DataType.INT8: 0xFF, DataType.INT16: 0xFFFF}
+# What cuts a small negative number to its own width.
+SMALL = {DataType.INT8: 0xFF, DataType.INT16: 0xFFFF}
 
 
 def fill_metric(message: Any, metric: Metric, profile: WireProfile, *, datatypes: bool) -> None:
@@ -57,7 +34,7 @@ def fill_metric(message: Any, metric: Metric, profile: WireProfile, *, datatypes
     if metric.is_transient:
         message.is_transient = True
     if metric.metadata is not None:
-        _fill_metadata(message.metadata, metric.metadata)
+        fill_metadata(message.metadata, metric.metadata)
     if metric.properties:
         fill_properties(message.properties, metric.properties)
     if metric.value is None:
@@ -97,12 +74,13 @@ def _to_wire(datatype: DataType, value: Any, profile: WireProfile) -> tuple[str,
     if field in ("int_value", "long_value") and isinstance(value, int):
         mask = mask_of(datatype)
         if profile.small_signed is SmallSigned.TRUNCATE:
-            mask = _SMALL.get(datatype, mask)
+            mask = SMALL.get(datatype, mask)
         return field, value & mask
     return field, value
 
 
-def _fill_metadata(message: Any, metadata: MetaData) -> None:
+def fill_metadata(message: Any, metadata: MetaData) -> None:
+    """Write what is known of a Bytes or File value."""
     for name in MetaData.__dataclass_fields__:
         value = getattr(metadata, name)
         if value is not None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import gzip
 import zlib
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 
 from google.protobuf.message import DecodeError
 
 from uns.errors import PeerProtocolError
 from uns.metric import DataType
+from uns.sparkplug.profile import Compression
 from uns.sparkplug.wire import PayloadMessage, PlainPayloadMessage
 
 __all__ = ["Compression", "Limits", "compress", "parse", "parse_plain"]
@@ -32,13 +32,6 @@ class Limits:
     payload_bytes: int = 16 * 1024 * 1024
     metrics: int = 200_000
     depth: int = 16
-
-
-class Compression(StrEnum):
-    """How the inner payload is packed. DEFLATE is RFC 1950, as java.util.zip writes it."""
-
-    DEFLATE = "DEFLATE"
-    GZIP = "GZIP"
 
 
 def parse(data: bytes, limits: Limits) -> Any:

@@ -13,9 +13,10 @@ from types import MappingProxyType
 
 from uns.metric import DataType
 from uns.sparkplug.decoder import Known, metric_from
-from uns.sparkplug.encoder import SPEC, WireProfile, fill_metric
-from uns.sparkplug.envelope import Limits, parse
+from uns.sparkplug.encoder import fill_metric
+from uns.sparkplug.envelope import Limits, compress, parse
 from uns.sparkplug.metrics import Metric
+from uns.sparkplug.profile import SPEC, WireProfile
 from uns.sparkplug.wire import PayloadMessage
 
 __all__ = ["LIMITS", "Limits", "Metric", "Payload", "decode", "encode"]
@@ -61,7 +62,8 @@ def encode(payload: Payload, *, profile: WireProfile = SPEC, datatypes: bool = T
             setattr(message, name, value)  # zero too: tck-id-payloads-sequence-num-always-included
     for metric in payload.metrics:
         fill_metric(message.metrics.add(), metric, profile, datatypes=datatypes)
-    return message.SerializeToString()  # type: ignore[no-any-return]  # upb
+    data: bytes = message.SerializeToString()
+    return compress(data, profile.compress, payload.seq) if profile.compress else data
 
 
 def decode(data: bytes, *, known: Known = _NOTHING, limits: Limits = LIMITS) -> Payload:

@@ -10,7 +10,13 @@ from typing import Any
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
-__all__ = ["MetricMessage", "PayloadMessage", "PlainPayloadMessage", "PropertySetMessage"]
+__all__ = [
+    "MetaDataMessage",
+    "MetricMessage",
+    "PayloadMessage",
+    "PlainPayloadMessage",
+    "PropertySetMessage",
+]
 
 _PACKAGE = "uns.sparkplug"
 _SCALARS = {"double": 1, "float": 2, "u64": 4, "bool": 8, "text": 9, "bytes": 12, "u32": 13}
@@ -89,6 +95,7 @@ def _classes() -> dict[str, Any]:
 
 _CLASSES = _classes()
 PayloadMessage: Any = _CLASSES["Payload"]
+MetaDataMessage: Any = _CLASSES["MetaData"]
 MetricMessage: Any = _CLASSES["Metric"]
 PlainPayloadMessage: Any = _CLASSES["PlainPayload"]
 PropertySetMessage: Any = _CLASSES["PropertySet"]
