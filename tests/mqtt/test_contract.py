@@ -97,6 +97,30 @@ async def test_a_close_sends_no_will(open_session, second, until, client_id):
     assert ["w/after"] == [topic for topic, *_ in second.messages]
 
 
+async def test_a_close_may_ask_for_the_will(open_session, second, until, client_id, protocol):
+    """A session closed with its will: MQTT 5 sends it, MQTT 3.1.1 cannot ask for that."""
+    await second.subscribe("#", 1)
+    session = await open_session(client_id, will=lambda: Message("will", b"gone", 1))
+    await session.publish(Message("last", b"words", 1))
+    await session.close(with_will=True)
+    await second.publish("end", b"", 1)
+    await until(lambda: "end" in [m[0] for m in second.messages], "all has arrived")
+    sent = ["will"] if protocol == 5 else []
+    assert ["last", *sent, "end"] == [m[0] for m in second.messages]
+
+
+async def test_the_retain_flag_may_be_asked_for_as_published(
+    open_session, second, client_id, protocol
+):
+    """With MQTT 5 a subscriber sees which live messages their publisher wanted kept."""
+    session = await open_session(client_id)
+    await session.subscribe([("t/#", 1)], as_published=True)
+    await second.publish("t/kept", b"1", 1, retain=True)
+    await second.publish("t/passing", b"2", 1)
+    retained = [(message.topic, message.retain) for message in await _collect(session, 2)]
+    assert [("t/kept", protocol == 5), ("t/passing", False)] == retained
+
+
 @pytest.mark.parametrize("ending", ["close", "abort"])
 async def test_last_words_arrive(open_session, second, until, client_id, ending):
     """What was acknowledged arrives, even when the publisher leaves at once, and before its will."""

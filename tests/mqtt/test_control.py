@@ -98,6 +98,27 @@ def test_a_subscribe(version, middle):
     assert expected == control.subscribe_packet(Sender(version), [("a", 1), ("b/#", 0)])
 
 
+@pytest.mark.parametrize(("version", "option"), [(4, b"\x01"), (5, b"\x09")])
+def test_retain_as_published_is_asked_for_where_there_is_such_an_option(version, option):
+    """Bit 3 of the options (MQTT 5.0 §3.8.3.1), which MQTT 3.1.1 keeps at zero."""
+    _, packet = control.subscribe_packet(Sender(version), [("a", 1)], as_published=True)
+    assert option == packet[-1:]
+
+
+@pytest.mark.parametrize(
+    ("version", "with_will", "expected"),
+    [
+        (4, False, b"\xe0\0"),
+        (4, True, b"\xe0\0"),
+        (5, False, b"\xe0\x02\0\0"),
+        (5, True, b"\xe0\x02\x04\0"),
+    ],
+)
+def test_a_disconnect(version, with_will, expected):
+    """Reason 0x04 asks for the will (MQTT 5.0 §3.14.2.1); MQTT 3.1.1 has no reasons."""
+    assert expected == control.disconnect_packet(Sender(version), with_will=with_will)
+
+
 def test_answers_are_read():
     """CONNACK, SUBACK, PUBACK and DISCONNECT in both versions."""
     assert control.Connack(True, 0, {}) == control.parse_connack(b"\x01\0", 4)

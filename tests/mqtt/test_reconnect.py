@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import time
 
 import pytest
@@ -12,6 +13,18 @@ from uns.errors import BrokerError
 from uns.message import Message
 from uns.mqtt import Broker, connect, sessions
 from uns.mqtt.reconnect import Backoff
+
+
+@pytest.fixture
+def free_port():
+    """Finds ports at which nobody listens."""
+
+    def find():
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            return probe.getsockname()[1]
+
+    return find
 
 
 class Service:
@@ -147,6 +160,48 @@ async def test_a_refusal_is_said_once(embedded, until):
     assert said[0][1] is False
     await service.stop()
     await embedded.__aenter__()
+
+
+class Ordered:
+    """Brokers in order of preference; a failure turns to the next."""
+
+    def __init__(self, *brokers):
+        self.brokers, self.place, self.asked = brokers, 0, 0
+
+    def current(self):
+        self.asked += 1
+        return self.brokers[self.place % len(self.brokers)]
+
+    def failed(self):
+        self.place += 1
+
+
+@pytest.mark.slow
+async def test_a_list_of_brokers_is_walked_quickly(mosquitto, free_port, until):
+    """Two brokers that are not there cost no second; each is said once, the third is found."""
+    gone = [Broker("127.0.0.1", free_port()) for _ in range(2)]
+    ordered = Ordered(*gone, Broker.parse(mosquitto.url))
+    began = time.monotonic()
+    service = Service(ordered.current, "uns-test", on_failed=ordered.failed)
+    await until(lambda: service.opened == 1, "a session with the third broker")
+    assert time.monotonic() - began < 3
+    assert 2 == ordered.place
+    assert [False, False, True] == [is_up for _, is_up in service.said], service.said
+    assert mosquitto.url.rpartition(":")[2] in service.said[-1][0]
+    await service.stop()
+
+
+@pytest.mark.slow
+async def test_a_list_with_nobody_there_is_not_hammered(free_port, until):
+    """Once all brokers of a list were tried the waits grow as with one."""
+    ordered = Ordered(*(Broker("127.0.0.1", free_port()) for _ in range(3)))
+    service = Service(ordered.current, "uns-test", on_failed=ordered.failed)
+    await until(lambda: ordered.place >= 6, "two walks", 20)
+    before = ordered.place
+    await asyncio.sleep(2)
+    assert ordered.place - before < 30
+    assert 3 == len(service.said), service.said
+    await service.stop()
 
 
 def test_waits_grow_with_the_outage():

@@ -45,6 +45,7 @@ UNACKNOWLEDGED = 1_000
 """QoS 1 messages a broker may send us before we acknowledged any: the bound of our memory."""
 
 _NO_EXPIRY = 0xFFFFFFFF  # MQTT 5.0 §3.1.2.11.2: the session never ends
+_WITH_WILL = 0x04  # MQTT 5.0 §3.14.2.1: disconnect with will message
 _MALFORMED = (struct.error, IndexError, ValueError, AttributeError)
 
 
@@ -93,17 +94,24 @@ def connect_packet(
     )
 
 
-def subscribe_packet(sender: Sender, filters: Sequence[tuple[str, int]]) -> tuple[int, bytes]:
-    """(packet id, SUBSCRIBE) for filters and the QoS wanted for each."""
+def subscribe_packet(
+    sender: Sender, filters: Sequence[tuple[str, int]], *, as_published: bool = False
+) -> tuple[int, bytes]:
+    """(packet id, SUBSCRIBE) for filters and the QoS wanted for each.
+
+    `as_published` keeps the retain flag of what is forwarded; MQTT 3.1.1 has no such option.
+    """
+    keeps_retain = as_published and sender.proto_ver == MQTT_5
     packet_id, packet = SubscribePacket.build_package(
-        [Subscription(text, qos=qos) for text, qos in filters], sender
+        [Subscription(text, qos=qos, retain_as_published=keeps_retain) for text, qos in filters],
+        sender,
     )
     return packet_id, bytes(packet)
 
 
-def disconnect_packet(sender: Sender) -> bytes:
-    """A DISCONNECT that tells the broker to forget the will."""
-    return bytes(DisconnectPacket.build_package(sender))
+def disconnect_packet(sender: Sender, *, with_will: bool = False) -> bytes:
+    """A DISCONNECT that tells the broker to forget the will, or in MQTT 5 to send it."""
+    return bytes(DisconnectPacket.build_package(sender, _WITH_WILL if with_will else 0))
 
 
 def parse_connack(body: bytes, version: int) -> Connack:

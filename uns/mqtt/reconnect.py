@@ -50,7 +50,7 @@ class Backoff:
 
 
 async def sessions(
-    broker: Broker,
+    broker: Broker | Callable[[], Broker],
     client_id: str,
     *,
     will: Callable[[], Message | None] | None = None,
@@ -58,32 +58,34 @@ async def sessions(
     clean: bool = True,
     on_state: Callable[[str, bool], None] | None = None,
     on_connect_sent: Callable[[], None] | None = None,
+    on_failed: Callable[[], None] | None = None,
     deadline_s: float = CONNECT_S,
 ) -> AsyncGenerator[Session, None]:
     """One session after the other, to be had with `async for`.
 
-    A new connection and a new will for each. `on_state(sentence, is_up)` is told once when the
-    broker is lost and once when it is back. A session that the body leaves without `close()`
-    is dropped, so that its will is sent; wrap the loop in `contextlib.aclosing` to have that
-    at once when the body raises.
+    A new connection and a new will for each. Where there are several brokers to choose from,
+    `broker` is asked for the one to try next, and `on_failed` is told that the last one could
+    not be had. `on_state(sentence, is_up)` is told once when a broker is lost and once when
+    one is back. A session that the body leaves without `close()` is dropped, so that its will
+    is sent; wrap the loop in `contextlib.aclosing` to have that at once when the body raises.
     """
-    loop, backoff = asyncio.get_running_loop(), Backoff()
-    state = _State(broker, client_id, on_state or _log_state)
-    protocol: int | None = None
+    loop, walk = asyncio.get_running_loop(), _Walk(broker)
+    state = _State(client_id, on_state or _log_state)
     while True:
-        began = loop.time()
+        began, current = loop.time(), walk.next()
         try:
             session = await connect(
-                broker, client_id, will=will, keepalive_s=keepalive_s, clean=clean,
-                on_connect_sent=on_connect_sent, deadline_s=deadline_s, protocol=protocol,
+                current, client_id, will=will, keepalive_s=keepalive_s, clean=clean,
+                on_connect_sent=on_connect_sent, deadline_s=deadline_s,
+                protocol=walk.protocols.get(current),
             )  # fmt: skip
         except BrokerError as error:
-            state.down(error)
-            protocol = protocol if isinstance(error, RefusedError) else None
-            await asyncio.sleep(backoff.next_s(is_hopeless=isinstance(error, RefusedError)))
-            backoff.lost(loop.time() - began)
+            state.down(current, error)
+            walk.failed(current, error, on_failed)
+            await asyncio.sleep(walk.wait_s(is_hopeless=isinstance(error, RefusedError)))
+            walk.backoff.lost(loop.time() - began)
             continue
-        protocol = session.protocol
+        walk.protocols[current] = session.protocol
         opened = loop.time()
         state.up(session)
         try:
@@ -93,19 +95,53 @@ async def sessions(
             if session.is_connected:
                 session.abort()
         held_s = loop.time() - opened
-        backoff.held(held_s)
-        state.down(lost, after_s=held_s)
-        wait_s = backoff.next_s(is_hopeless=state.is_taken_over)
+        walk.backoff.held(held_s)
+        state.down(current, lost, after_s=held_s)
+        wait_s = walk.wait_s(is_hopeless=state.is_taken_over)
         await asyncio.sleep(wait_s)
-        backoff.lost(wait_s)
+        walk.backoff.lost(wait_s)
+
+
+class _Walk:
+    """Which broker is next and how long to wait before: hardly, until all of them were tried."""
+
+    def __init__(self, broker: Broker | Callable[[], Broker]) -> None:
+        self.backoff = Backoff()
+        self.protocols: dict[Broker, int] = {}  # what each spoke last
+        self._ask = broker if callable(broker) else lambda: broker
+        self._tried: set[Broker] = set()
+
+    def next(self) -> Broker:
+        """The broker to try now."""
+        broker = self._ask()
+        self._tried.add(broker)
+        return broker
+
+    def failed(
+        self, broker: Broker, error: BrokerError, on_failed: Callable[[], None] | None
+    ) -> None:
+        """No session came about; one that is not refused may have changed its version."""
+        if not isinstance(error, RefusedError):
+            self.protocols.pop(broker, None)
+        if on_failed is not None:
+            on_failed()
+
+    def wait_s(self, *, is_hopeless: bool) -> float:
+        """Seconds until the attempt at the broker that is next."""
+        wait_s = self.backoff.next_s(is_hopeless=is_hopeless)
+        if self._ask() not in self._tried:
+            return min(wait_s, _SHORTEST_S)
+        self._tried.clear()
+        return wait_s
 
 
 class _State:
-    """What was last said about the broker, so that it is said once."""
+    """What was last said about each broker, so that it is said once."""
 
-    def __init__(self, broker: Broker, client_id: str, say: Callable[[str, bool], None]) -> None:
-        self._broker, self._client_id, self._say = broker, client_id, say
-        self._is_up: bool | None = None
+    def __init__(self, client_id: str, say: Callable[[str, bool], None]) -> None:
+        self._client_id, self._say = client_id, say
+        self._is_up = False
+        self._said_down: set[Broker] = set()
         self._early_drops = 0
 
     @property
@@ -115,28 +151,32 @@ class _State:
 
     def up(self, session: Session) -> None:
         """A session came about; nothing is said while they come and go at once."""
-        if self._is_up is not True and not self.is_taken_over:
-            version = "MQTT 5" if session.protocol == 5 else "MQTT 3.1.1"  # noqa: PLR2004
-            self._say(f"connected to {self._broker.address} ({version})", True)
-            self._is_up = True
+        if self._is_up or self.is_taken_over:
+            return
+        version = "MQTT 5" if session.protocol == 5 else "MQTT 3.1.1"  # noqa: PLR2004
+        self._say(f"connected to {session.broker.address} ({version})", True)
+        self._is_up = True
+        self._said_down.clear()
 
-    def down(self, error: BrokerError | None, *, after_s: float | None = None) -> None:
+    def down(
+        self, broker: Broker, error: BrokerError | None, *, after_s: float | None = None
+    ) -> None:
         """No session, for this reason; None when the program let it go."""
+        self._is_up = False
         if error is None:
-            self._is_up = None
             return
         if after_s is not None:
             self._early_drops = self._early_drops + 1 if after_s < _TAKEN_OVER_S else 0
         sentence = f"{error}; {error.hint}" if error.hint else str(error)
         if self._early_drops == _TAKEN_OVER_TIMES:
-            self._say(self._take_over(sentence), False)
-        elif self._is_up is not False and not self.is_taken_over:
+            self._say(self._take_over(broker, sentence), False)
+        elif broker not in self._said_down and not self.is_taken_over:
             self._say(f"{sentence}; trying again", False)
-        self._is_up = False
+        self._said_down.add(broker)
 
-    def _take_over(self, sentence: str) -> str:
+    def _take_over(self, broker: Broker, sentence: str) -> str:
         return (
-            f"lost {self._broker.address} {_TAKEN_OVER_TIMES} times right after connecting: another "
+            f"lost {broker.address} {_TAKEN_OVER_TIMES} times right after connecting: another "
             f"client probably uses the client id `{self._client_id}` too ({sentence})"
         )
 

@@ -68,17 +68,21 @@ class Session:
         """What went wrong with the connection; None while nothing is known, or we closed it."""
         return None if self._is_closed else self._wire.lost
 
-    async def subscribe(self, filters: Sequence[tuple[str, int]]) -> None:
+    async def subscribe(
+        self, filters: Sequence[tuple[str, int]], *, as_published: bool = False
+    ) -> None:
         """Ask for topics by (filter, QoS); raises BrokerError naming the first refused filter.
 
         One call with all filters: some brokers send the retained messages of the first
-        before they answer to the second.
+        before they answer to the second. With `as_published` a message that arrives has the
+        retain flag that its publisher gave it; in MQTT 3.1.1 the flag goes on saying that the
+        message was kept.
         """
         wire = self._wire
         wire.check()
         self._filters.add(filters)
         wire.reader.forget_topics()
-        packet_id, packet = subscribe_packet(wire, filters)
+        packet_id, packet = subscribe_packet(wire, filters, as_published=as_published)
         grant = wire.expect_suback(packet_id)
         wire.write(packet)
         await wire.answered(grant.done, grant.done.is_set)
@@ -149,10 +153,14 @@ class Session:
             yield batch
             wire.acknowledge(packet_ids)
 
-    async def close(self) -> None:
-        """Say DISCONNECT, so that the broker sends no will; takes at most two seconds."""
+    async def close(self, *, with_will: bool = False) -> None:
+        """Say DISCONNECT, so that the broker sends no will; takes at most two seconds.
+
+        `with_will` asks it to send the will all the same; a DISCONNECT of MQTT 3.1.1 cannot.
+        """
         self._is_closed = True
-        await self._wire.close(disconnect_packet(self._wire), _CLOSE_S)
+        packet = disconnect_packet(self._wire, with_will=with_will)
+        await self._wire.close(packet, _CLOSE_S)
 
     def abort(self) -> None:
         """Drop the connection; the broker sends the will."""
