@@ -82,8 +82,7 @@ async def sessions(
         except BrokerError as error:
             state.down(current, error)
             walk.failed(current, error, on_failed)
-            await asyncio.sleep(walk.wait_s(is_hopeless=isinstance(error, RefusedError)))
-            walk.backoff.lost(loop.time() - began)
+            await walk.pause(began, is_hopeless=isinstance(error, RefusedError))
             continue
         walk.protocols[current] = session.protocol
         opened = loop.time()
@@ -97,9 +96,7 @@ async def sessions(
         held_s = loop.time() - opened
         walk.backoff.held(held_s)
         state.down(current, lost, after_s=held_s)
-        wait_s = walk.wait_s(is_hopeless=state.is_taken_over)
-        await asyncio.sleep(wait_s)
-        walk.backoff.lost(wait_s)
+        await walk.pause(loop.time(), is_hopeless=state.is_taken_over)
 
 
 class _Walk:
@@ -126,8 +123,12 @@ class _Walk:
         if on_failed is not None:
             on_failed()
 
-    def wait_s(self, *, is_hopeless: bool) -> float:
-        """Seconds until the attempt at the broker that is next."""
+    async def pause(self, since: float, *, is_hopeless: bool) -> None:
+        """Wait before the next attempt; `since` then, by the loop's clock, we had no session."""
+        await asyncio.sleep(self._wait_s(is_hopeless=is_hopeless))
+        self.backoff.lost(asyncio.get_running_loop().time() - since)
+
+    def _wait_s(self, *, is_hopeless: bool) -> float:
         wait_s = self.backoff.next_s(is_hopeless=is_hopeless)
         if self._ask() not in self._tried:
             return min(wait_s, _SHORTEST_S)
