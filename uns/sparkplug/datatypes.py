@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from uns.metric import DataType
 from uns.sparkplug.arrays import ELEMENT_OF, is_array, unpack
-from uns.sparkplug.metrics import DataSet, Template
+from uns.sparkplug.metrics import DataSet, Metric, Parameter, Template
 
 __all__ = ["BASIC", "FIELDS", "fit", "from_wire", "mask_of", "signed", "text_of"]
 
@@ -224,6 +225,38 @@ def _fit_array(element: DataType, value: Any) -> tuple[Any, str]:
     return _TYPE if has_nul else (items, "")
 
 
+def _fit_dataset(value: Any) -> tuple[Any, str]:
+    """Every cell must fit its column; an empty one is None."""
+    if not isinstance(value, DataSet) or not BASIC.issuperset(value.types):
+        return _TYPE
+    if any(len(row) != len(value.types) for row in (value.columns, *value.rows)):
+        return _TYPE
+    rows = [[fit(*cell) for cell in zip(value.types, row, strict=True)] for row in value.rows]
+    problem = next((why for row in rows for _, why in row if why), None)
+    if problem is not None:
+        return None, problem
+    return replace(value, rows=tuple(tuple(item for item, _ in row) for row in rows)), ""
+
+
+def _fit_template(value: Any) -> tuple[Any, str]:
+    """Every member and parameter must fit."""
+    if not isinstance(value, Template):
+        return _TYPE
+    if not BASIC.issuperset(parameter.datatype for parameter in value.parameters):
+        return _TYPE
+    parts: tuple[Metric | Parameter, ...] = (*value.metrics, *value.parameters)
+    fitted = [fit(part.datatype, part.value) for part in parts]
+    problem = next((why for _, why in fitted if why), None)
+    if problem is not None:
+        return None, problem
+    items = iter(item for item, _ in fitted)
+    return replace(
+        value,
+        metrics=tuple(replace(member, value=next(items)) for member in value.metrics),
+        parameters=tuple(replace(entry, value=next(items)) for entry in value.parameters),
+    ), ""
+
+
 _FIT: dict[DataType, Callable[[Any], tuple[Any, str]]] = (
     dict.fromkeys((code for code in DataType if code.limits is not None), _fit_integer)
     | dict.fromkeys((DataType.STRING, DataType.TEXT, DataType.UUID), _fit_text)
@@ -233,7 +266,7 @@ _FIT: dict[DataType, Callable[[Any], tuple[Any, str]]] = (
         DataType.DOUBLE: _fit_double,
         DataType.BOOLEAN: _fit_boolean,
         DataType.DATETIME: _fit_datetime,
-        DataType.DATASET: lambda value: (value, "") if isinstance(value, DataSet) else _TYPE,
-        DataType.TEMPLATE: lambda value: (value, "") if isinstance(value, Template) else _TYPE,
+        DataType.DATASET: _fit_dataset,
+        DataType.TEMPLATE: _fit_template,
     }
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 from uns.metric import DataType
 from uns.sparkplug.datatypes import from_wire, text_of
@@ -12,7 +12,7 @@ from uns.sparkplug.metrics import DataSet, MetaData, Metric, Parameter, Property
 __all__ = ["Known", "metric_from", "properties_from"]
 
 # What births said of the datatypes, by alias (int) and by name (str).
-Known = Mapping[int | str, DataType]
+Known: TypeAlias = Mapping[Any, DataType]
 
 _METADATA = tuple(MetaData.__dataclass_fields__)
 _BY_CODE = {int(datatype): datatype for datatype in DataType}

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from uns.metric import DataType, Value
+from uns.sparkplug.extensions import Extension
 
 __all__ = [
     "DataSet",
@@ -90,7 +91,8 @@ class Metric:
 
     In data messages name and datatype are usually absent and the alias says which metric it
     is. A `value` of None travels as `is_null`. `problem` is what was wrong on arrival: the
-    value is None then, and it is not known what the sender meant.
+    value is None then, and it is not known what the sender meant. `extensions` are fields of
+    others' making, which `decode` found and `encode` writes back.
     """
 
     name: str | None = None
@@ -103,6 +105,7 @@ class Metric:
     properties: PropertySet = field(default_factory=dict)
     metadata: MetaData | None = None
     problem: str = ""
+    extensions: tuple[Extension, ...] = ()
 
     @property
     def label(self) -> str:

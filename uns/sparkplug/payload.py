@@ -8,13 +8,14 @@ million are `uns.sparkplug.compiled` (edge node) and `uns.sparkplug.slot` (host)
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from uns.metric import DataType
 from uns.sparkplug.decoder import Known, metric_from
 from uns.sparkplug.encoder import fill_metric
 from uns.sparkplug.envelope import Limits, compress, parse
+from uns.sparkplug.extensions import Extension, extend, extensions_of, has_extensions
 from uns.sparkplug.metrics import Metric
 from uns.sparkplug.profile import SPEC, WireProfile
 from uns.sparkplug.wire import PayloadMessage
@@ -34,6 +35,7 @@ class Payload:
     seq: int | None = None
     uuid: str | None = None
     body: bytes | None = None
+    extensions: tuple[Extension, ...] = ()
 
     @property
     def problems(self) -> tuple[str, ...]:
@@ -49,7 +51,8 @@ def encode(payload: Payload, *, profile: WireProfile = SPEC, datatypes: bool = T
     """The bytes of a payload; raises ValueError where a value does not fit its datatype.
 
     `datatypes=False` leaves them out, as NDATA and DDATA should
-    (tck-id-payloads-metric-datatype-not-req).
+    (tck-id-payloads-metric-datatype-not-req). What `decode` found can be passed on: fields of
+    others' making are written back.
     """
     message = PayloadMessage()
     for name, value in (
@@ -61,7 +64,10 @@ def encode(payload: Payload, *, profile: WireProfile = SPEC, datatypes: bool = T
         if value is not None:
             setattr(message, name, value)  # zero too: tck-id-payloads-sequence-num-always-included
     for metric in payload.metrics:
-        fill_metric(message.metrics.add(), metric, profile, datatypes=datatypes)
+        entry = message.metrics.add()
+        fill_metric(entry, metric, profile, datatypes=datatypes)
+        extend(entry, metric.extensions)
+    extend(message, payload.extensions)
     data: bytes = message.SerializeToString()
     return compress(data, profile.compress, payload.seq) if profile.compress else data
 
@@ -74,12 +80,18 @@ def decode(data: bytes, *, known: Known = _NOTHING, limits: Limits = LIMITS) -> 
     payload at all, or pass `limits`.
     """
     message = parse(data, limits)
+    is_extended = has_extensions(message)
+    metrics = (metric_from(metric, known, limits.depth) for metric in message.metrics)
+    if is_extended:
+        pairs = zip(metrics, message.metrics, strict=True)
+        metrics = (replace(metric, extensions=extensions_of(entry)) for metric, entry in pairs)
     return Payload(
         timestamp_ms=message.timestamp if message.HasField("timestamp") else None,
-        metrics=tuple(metric_from(metric, known, limits.depth) for metric in message.metrics),
+        metrics=tuple(metrics),
         seq=message.seq if message.HasField("seq") else None,
         uuid=_text(message.uuid) if message.HasField("uuid") else None,
         body=message.body if message.HasField("body") else None,
+        extensions=extensions_of(message, is_deep=False) if is_extended else (),
     )
 
 
