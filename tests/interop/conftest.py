@@ -1,0 +1,146 @@
+"""Programs that others wrote, beside ours: on pipes, on a real broker, and on the wire."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from uns.errors import BrokerError
+from uns.service.broker import MosquittoBroker
+
+FOLDER = Path(__file__).parent
+NODE_MODULES = Path(os.environ.get("UNS_NODE_MODULES", "node_modules")).absolute()
+PEERS_VENV = Path(os.environ.get("UNS_PEERS_VENV", "peers-venv")).absolute()
+ANSWER_S = 20.0  # a cold start of node or python on a busy machine
+END_S = 5.0
+
+
+async def _until(condition: Callable[[], Any], what: str, deadline_s: float = 20.0) -> Any:
+    try:
+        async with asyncio.timeout(deadline_s):
+            while not (found := condition()):
+                await asyncio.sleep(0.02)
+            return found
+    except TimeoutError:
+        raise AssertionError(f"did not happen within {deadline_s} s: {what}") from None
+
+
+@pytest.fixture
+def until() -> Callable[..., Awaitable[Any]]:
+    """Wait for a condition, with a deadline and a name."""
+    return _until
+
+
+class Peer:
+    """A foreign program on a pipe: JSON requests in, JSON answers and events out, a line each."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+        self.events: list[dict[str, Any]] = []
+
+    def tell(self, **request: Any) -> None:
+        """Send a request."""
+        self._process.stdin.write((json.dumps(request) + "\n").encode())
+
+    async def ask(self, **request: Any) -> dict[str, Any]:
+        """Send a request and return what comes back."""
+        self.tell(**request)
+        return await self.next()
+
+    async def next(self) -> dict[str, Any]:
+        """The next line that it writes."""
+        async with asyncio.timeout(ANSWER_S):
+            line = await self._process.stdout.readline()
+        if not line:
+            said = (await self._process.stderr.read()).decode(errors="replace")
+            raise AssertionError(f"the peer ended ({self._process.returncode}): {said[-2000:]}")
+        self.events.append(json.loads(line))
+        return self.events[-1]
+
+    async def hear(self, event: str) -> dict[str, Any]:
+        """Read on until it tells this event."""
+        while (said := await self.next()).get("event") != event:
+            assert said.get("event") != "error", said
+        return said
+
+    async def end(self) -> None:
+        """Close its pipe, and end it if that does not."""
+        if self._process.returncode is None:
+            self._process.kill()
+        async with asyncio.timeout(END_S):
+            await self._process.wait()
+
+
+Start = Callable[..., Awaitable[Peer]]
+
+
+@pytest.fixture
+async def start() -> AsyncIterator[Start]:
+    """Starts foreign programs; all are ended with the test."""
+    peers: list[Peer] = []
+
+    async def begin(*command: str, env: Mapping[str, str] | None = None) -> Peer:
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env={**os.environ, **(env or {})},
+            limit=2**24,
+        )
+        peers.append(Peer(process))
+        return peers[-1]
+
+    yield begin
+    for peer in peers:
+        await peer.end()
+
+
+@pytest.fixture
+def node(start: Start) -> Start:
+    """Starts a script of this folder with node and the npm packages that CI installs."""
+    if shutil.which("node") is None:
+        pytest.skip("node is not installed")
+    for package in ("sparkplug-client", "sparkplug-payload"):
+        if not (NODE_MODULES / package).is_dir():
+            pytest.skip(f"npm package {package} is not installed in UNS_NODE_MODULES")
+
+    async def begin(script: str, *arguments: str) -> Peer:
+        env = {"NODE_PATH": str(NODE_MODULES)}
+        return await start("node", str(FOLDER / script), *arguments, env=env)
+
+    return begin
+
+
+@pytest.fixture
+def pysparkplug(start: Start) -> Start:
+    """Starts the edge node of this folder in the virtual environment that has pysparkplug."""
+    python = PEERS_VENV / "bin" / "python"
+    if not python.exists():
+        pytest.skip("PyPI package pysparkplug is not installed in UNS_PEERS_VENV")
+
+    async def begin(*arguments: str) -> Peer:
+        return await start(str(python), str(FOLDER / "pysparkplug_edge.py"), *arguments)
+
+    return begin
+
+
+@pytest.fixture
+async def mosquitto() -> AsyncIterator[MosquittoBroker]:
+    """Mosquitto with our configuration, on a free port."""
+    try:
+        broker = MosquittoBroker()
+        await broker.__aenter__()
+    except BrokerError as error:
+        pytest.skip(f"needs the Debian package mosquitto: {error}")
+    try:
+        yield broker
+    finally:
+        await broker.__aexit__(None, None, None)
