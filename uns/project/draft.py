@@ -9,8 +9,9 @@ from typing import Any
 from uns.equipment import Alarm, Place, Source, Tag
 from uns.metric import DataType
 from uns.project.lineage import Layers
-from uns.project.models import AlarmWords, Deliver
+from uns.project.models import AlarmWords
 from uns.project.source import Written
+from uns.project.words import Deliver
 from uns.topic import Topic
 
 __all__ = ["Draft", "alarm_of", "draft", "merged", "written_at"]

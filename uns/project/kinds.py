@@ -17,11 +17,12 @@ from uns.project.draft import Draft, draft
 from uns.project.findings import Findings
 from uns.project.library import Entry, Library
 from uns.project.lineage import Layer, Layers, ShapedTag, Shapes, TypeShape, layers_of
-from uns.project.models import EVERY_TAG, BindingWords
+from uns.project.models import BindingWords
 from uns.project.nearest import find_nearest, suggestion
 from uns.project.source import Written
 from uns.project.stamps import Stamp
 from uns.project.template import Template, TemplateError
+from uns.project.words import EVERY_TAG
 
 __all__ = ["Feed", "Kind", "Kinds"]
 

@@ -12,7 +12,6 @@ from typing import Annotated, Any, Generic, TypeVar
 
 from pydantic import BeforeValidator
 
-from uns.project import models
 from uns.project.diagnose import Diagnostic, diagnostic, mistakes, validate
 from uns.project.models import (
     BindingWords,
@@ -26,6 +25,8 @@ from uns.project.models import (
 )
 from uns.project.nearest import suggestion
 from uns.project.source import Source, Written
+from uns.project.sparkplug_words import ForeignWords, SparkplugWords
+from uns.project.words import Name, or_nothing
 from uns.route.words import RouteWords, TemplateWords
 
 __all__ = ["Entry", "Library"]
@@ -58,6 +59,8 @@ class Library:
     templates: dict[str, Entry[TemplateWords]] = field(default_factory=dict)
     routes: list[Entry[RouteWords]] = field(default_factory=list)
     brokers: dict[str, Entry[str]] = field(default_factory=dict)
+    sparkplug: dict[str, Entry[Any]] = field(default_factory=dict)  # all its words but `foreign`
+    foreign: list[Entry[ForeignWords]] = field(default_factory=list)
     first: Written | None = None  # the beginning of the first file that says anything
     broken: set[tuple[str, str]] = field(default_factory=set)
     found: list[Diagnostic] = field(default_factory=list)
@@ -96,13 +99,15 @@ class Library:
                 )
             elif key == "enterprise":
                 self._add_enterprise(value, at)
+            elif key == "sparkplug":
+                self._add_sparkplug(value, at)
             elif key in _LISTS:
                 self._add_list(key, value, at)
             else:
                 self._add_mapping(key, value, at)
 
     def _add_enterprise(self, value: Any, at: Written) -> None:
-        words, found = validate(models.Name, value, at)
+        words, found = validate(Name, value, at)
         self.found += found
         if self.enterprise is not None:
             self.found.append(_defined_twice("enterprise", at, self.enterprise.at))
@@ -110,6 +115,25 @@ class Library:
             self.broken.add(("enterprise", ""))
         else:
             self.enterprise = Entry("", words, at)
+
+    def _add_sparkplug(self, value: Any, at: Written) -> None:
+        """Its words are entries of their own: one file may say how, another who is foreign."""
+        if not isinstance(value, dict):
+            if value is not None:
+                self.found += validate(dict[str, Any], value, at)[1]
+            return
+        if "foreign" in value:
+            self._add_list("foreign", value["foreign"], at.at("foreign"))
+        others = {key: words for key, words in value.items() if key != "foreign"}
+        said, found = validate(SparkplugWords, others, at)
+        self.found += found
+        for key in said.model_fields_set if said else ():
+            place = at.at(key)
+            if key in self.sparkplug:
+                first = self.sparkplug[key].at
+                self.found.append(_defined_twice(f"`{key}` of `sparkplug`", place, first))
+            else:
+                self.sparkplug[key] = Entry(key, getattr(said, key), place)
 
     def _add_list(self, key: str, value: Any, at: Written) -> None:
         if not isinstance(value, list):
@@ -155,13 +179,17 @@ class _Kind:
     """What the names and the entries of one top-level mapping look like."""
 
     words: Any
-    name: Any = models.Name
+    name: Any = Name
 
 
-_LISTS: Mapping[str, Any] = {"instances": InstanceWords, "routes": RouteWords}
+_LISTS: Mapping[str, Any] = {
+    "instances": InstanceWords,
+    "routes": RouteWords,
+    "foreign": ForeignWords,
+}
 _MAPPINGS: Mapping[str, _Kind] = {
-    "sites": _Kind(Annotated[SiteWords, BeforeValidator(models.or_nothing)]),
-    "types": _Kind(Annotated[TypeWords, BeforeValidator(models.or_nothing)]),
+    "sites": _Kind(Annotated[SiteWords, BeforeValidator(or_nothing)]),
+    "types": _Kind(Annotated[TypeWords, BeforeValidator(or_nothing)]),
     "bindings": _Kind(BindingWords),
     "overrides": _Kind(OverrideWords, str),
     "schemas": _Kind(SchemaWords, str),

@@ -8,9 +8,10 @@ from typing import Any, TypeAlias
 
 from uns.project.findings import Findings
 from uns.project.library import Entry, Library
-from uns.project.models import TagWords, TypeWords, tag_name
+from uns.project.models import TagWords, TypeWords
 from uns.project.nearest import suggestion
 from uns.project.source import Written
+from uns.project.words import tag_name
 
 __all__ = ["Layer", "Layers", "ShapedTag", "Shapes", "TypeShape", "layers_of"]
 

@@ -20,6 +20,7 @@ from uns.project.project import Project
 from uns.project.routing import check_routes
 from uns.project.secrets import Secrets
 from uns.project.source import Source, Span, Written
+from uns.project.sparkplug import sparkplug_of
 
 __all__ = ["Loaded", "load", "read_sources"]
 
@@ -84,6 +85,7 @@ def _expanded(
     expanded = expand(library, catalogue, secrets, findings, given=given)
     targets = targets_of(library, catalogue, secrets, findings)
     brokers = brokers_of(library, secrets, findings)
+    sparkplug = sparkplug_of(library, findings)
     check_routes(library, expanded.machines, catalogue, folder, findings)
     if library.enterprise is None or findings.has_errors:
         return None
@@ -99,6 +101,7 @@ def _expanded(
         brokers=brokers,
         schemas={name: entry.words for name, entry in library.schemas.items()},
         consumers={name: entry.words for name, entry in library.consumers.items()},
+        sparkplug=sparkplug,
     )
 
 

@@ -7,38 +7,41 @@ four values. What they mean together is decided in uns/project/expand.py.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
-from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, ConfigDict, Field
 
-from uns.errors import ProjectError
-from uns.hierarchy import name_problem, slug
 from uns.metric import DataType
 from uns.project.datatypes import read_datatype
-from uns.project.quantity import (
-    Deadband,
-    WordError,
-    read_deadband,
-    read_duration,
-    read_series,
-    shown,
-)
+from uns.project.quantity import Deadband, read_deadband
+from uns.project.sparkplug_words import SparkplugWords
 from uns.project.states import read_states
 from uns.project.units import read_unit
+from uns.project.words import (
+    BoundName,
+    CounterWords,
+    Deliver,
+    Duration,
+    Filter,
+    Name,
+    Names,
+    Parameter,
+    Parameters,
+    Series,
+    TagName,
+    Words,
+    mapping_or,
+    or_nothing,
+    read_address,
+    read_all_tags,
+)
 from uns.route.words import RouteWords, TemplateWords
-from uns.topic import TopicFilter
 
 __all__ = [
-    "EVERY_TAG",
     "AddressWords",
     "AlarmWords",
     "BindingWords",
     "ConsumerWords",
-    "CounterWords",
-    "Deliver",
     "InstanceWords",
     "OverrideWords",
     "ProjectWords",
@@ -46,117 +49,8 @@ __all__ = [
     "SiteWords",
     "TagWords",
     "TypeWords",
-    "Words",
     "WriteWords",
-    "or_nothing",
-    "tag_name",
 ]
-
-EVERY_TAG = "*"  # in a binding: all the tags that it does not name
-
-
-class Words(BaseModel):
-    """One mapping of a project file: an unknown key is a mistake, not a comment."""
-
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, allow_inf_nan=False, arbitrary_types_allowed=True
-    )
-
-
-class Deliver(StrEnum):
-    """Whether the newest value is enough, or every single one counts."""
-
-    LATEST = "latest"
-    EVERY = "every"
-
-
-def _name(text: str) -> str:
-    """One name of the tree."""
-    if problem := name_problem(text):
-        raise WordError(problem, hint=f"try `{slug(text)}`", code="UNS108")
-    return text
-
-
-def tag_name(text: str) -> str:
-    """A tag's path below its machine, with `/` between levels; `drive.temp` is `drive/temp`."""
-    path = text.replace(".", "/")
-    if _PLAIN_TAG.match(path):
-        return path
-    for level in path.split("/"):
-        if problem := name_problem(level):
-            raise WordError(problem, hint=f"try `{_slug_path(path)}`", code="UNS108")
-    return path
-
-
-_PLAIN_TAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}(?:/[A-Za-z0-9][A-Za-z0-9_-]{0,63})*\Z")
-
-
-def _bound_name(text: str) -> str:
-    """A tag's path, or `*` for every tag that the binding does not name."""
-    return text if text == EVERY_TAG else tag_name(text)
-
-
-def _all_tags(word: Any) -> Any:
-    """One address for the whole binding is the address of `*`."""
-    return {EVERY_TAG: word} if isinstance(word, str) else or_nothing(word)
-
-
-def _slug_path(path: str) -> str:
-    return "/".join(slug(level) for level in path.split("/"))
-
-
-def _scalar(word: Any) -> Any:
-    """A parameter: text, number or truth value."""
-    if isinstance(word, str | int | float):
-        return word
-    raise WordError(f"a parameter is a text or a number, not {shown(word)}", code="UNS105")
-
-
-def _mapping_or(keyword: bool, what: str) -> BeforeValidator:  # noqa: FBT001 - used below only
-    """`true` stands for the mapping's defaults and `false` for none."""
-
-    def read(word: Any) -> Any:
-        if word is keyword:
-            return {}
-        if word is (not keyword) or isinstance(word, Mapping | Words):
-            return word or None
-        raise WordError(f"{shown(word)} is neither true nor false", hint=what, code="UNS105")
-
-    return BeforeValidator(read)
-
-
-def _address(word: Any) -> Any:
-    """A bare text is the mapping's `address`."""
-    if isinstance(word, str | int) and not isinstance(word, bool):
-        return {"address": str(word)}
-    return {} if word is None else word
-
-
-def _names(word: Any) -> Any:
-    return [word] if isinstance(word, str) else word
-
-
-def or_nothing(word: Any) -> Any:
-    """A key with nothing after it is a mapping with nothing in it."""
-    return {} if word is None else word
-
-
-def _topic_filter(text: str) -> str:
-    try:
-        return TopicFilter.parse(text).text
-    except ProjectError as error:
-        raise WordError(str(error), hint=error.hint, code="UNS108") from None
-
-
-Name = Annotated[str, AfterValidator(_name)]
-TagName = Annotated[str, AfterValidator(tag_name)]
-BoundName = Annotated[str, AfterValidator(_bound_name)]
-Parameter = Annotated[Any, BeforeValidator(_scalar)]
-Parameters = dict[str, Parameter]
-Duration = Annotated[float, BeforeValidator(read_duration)]
-Series = Annotated[tuple[Any, ...], BeforeValidator(read_series)]
-Filter = Annotated[str, AfterValidator(_topic_filter)]
-Names = Annotated[list[str], BeforeValidator(_names), Field(min_length=1)]
 
 
 class AlarmWords(Words):
@@ -168,14 +62,6 @@ class AlarmWords(Words):
     hihi: float | None = Field(None, description="Far too high.", examples=["105"])
     delay: Duration | None = Field(
         None, description="How long a limit is passed before it counts.", examples=["5s"]
-    )
-
-
-class CounterWords(Words):
-    """A total that only grows, until it rolls over or is reset."""
-
-    rollover: int | None = Field(
-        None, gt=0, description="The value at which it starts again at 0.", examples=["65536"]
     )
 
 
@@ -226,7 +112,7 @@ class TagWords(Words):
     stale: Duration | None = Field(
         None, description="Silence longer than this is not Good any more.", examples=["30s"]
     )
-    counter: Annotated[CounterWords | None, _mapping_or(True, "or `{rollover: 65536}`")] = Field(
+    counter: Annotated[CounterWords | None, mapping_or(True, "or `{rollover: 65536}`")] = Field(
         None, description="A total that only grows.", examples=["true", "{rollover: 65536}"]
     )
     states: Annotated[dict[int, str], BeforeValidator(read_states)] | None = Field(
@@ -234,7 +120,7 @@ class TagWords(Words):
         description="What the numbers mean: `packml`, or a map.",
         examples=["packml", "{0: idle, 1: running}"],
     )
-    write: Annotated[WriteWords | None, _mapping_or(True, "or `{roles: [operator]}`")] = Field(
+    write: Annotated[WriteWords | None, mapping_or(True, "or `{roles: [operator]}`")] = Field(
         None, description="The tag can be written.", examples=["true", "{roles: [operator]}"]
     )
     scale: tuple[float, float, float, float] | None = Field(
@@ -289,8 +175,8 @@ class AddressWords(TagWords):
 
 
 Tags = dict[TagName, Annotated[TagWords, BeforeValidator(or_nothing)]]
-Addresses = dict[TagName, Annotated[AddressWords, BeforeValidator(_address)]]
-Bound = dict[BoundName, Annotated[AddressWords, BeforeValidator(_address)]]
+Addresses = dict[TagName, Annotated[AddressWords, BeforeValidator(read_address)]]
+Bound = dict[BoundName, Annotated[AddressWords, BeforeValidator(read_address)]]
 
 
 class SiteWords(Words):
@@ -325,7 +211,7 @@ class BindingWords(Words):
         description="The driver's settings; texts are templates. See the driver's page.",
         examples=['{host: "{host}"}'],
     )
-    tags: Annotated[Bound, BeforeValidator(_all_tags)] = Field(
+    tags: Annotated[Bound, BeforeValidator(read_all_tags)] = Field(
         description="Addresses by tag, where `*` is every other tag; "
         "or one template for all of them with `{tag}`.",
         examples=["s=Line{n}.{tag:pascal}", "{speed: DB1.DBD4:REAL}"],
@@ -442,4 +328,7 @@ class ProjectWords(Words):
         default_factory=dict,
         description="MQTT brokers, by name.",
         examples=['{site: "mqtt://127.0.0.1:1883"}'],
+    )
+    sparkplug: SparkplugWords | None = Field(
+        None, description="How Sparkplug is spoken, and whose devices join the tree."
     )

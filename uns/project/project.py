@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from uns.equipment import Connection, Machine
 from uns.project.models import ConsumerWords, SchemaWords
+from uns.project.sparkplug import Sparkplug
 from uns.route.words import RouteWords, TemplateWords
 
 __all__ = ["Project"]
@@ -29,6 +30,7 @@ class Project:
     brokers: Mapping[str, str]  # name → URL, secrets put in
     schemas: Mapping[str, SchemaWords]
     consumers: Mapping[str, ConsumerWords]
+    sparkplug: Sparkplug = field(default_factory=Sparkplug)
 
     @property
     def tag_count(self) -> int:

@@ -13,7 +13,6 @@ from uns.project.models import (
     AlarmWords,
     BindingWords,
     ConsumerWords,
-    CounterWords,
     InstanceWords,
     OverrideWords,
     ProjectWords,
@@ -22,8 +21,15 @@ from uns.project.models import (
     TypeWords,
     WriteWords,
 )
+from uns.project.sparkplug_words import (
+    BacklogWords,
+    ForeignWords,
+    MetricWords,
+    SparkplugWords,
+)
 from uns.project.states import PACKML
 from uns.project.template import FILTERS
+from uns.project.words import CounterWords
 from uns.route.words import CounterWords as TriggerCounterWords
 from uns.route.words import ForEachWords, RouteWords, TemplateWords
 
@@ -54,7 +60,7 @@ and `{i}` in an array.
 **Secrets:** `${env:NAME}`, `${env:NAME:-default}` and `${file:path}`, in connections, targets
 and brokers, and in the parameters that go there. They are put in last and never shown.
 
-**Durations** have a unit: `200ms`, `1s`, `5m`, `1h`. **Series** are lists or ranges: `1..4`.
+**Durations** have a unit: `200ms`, `1s`, `5m`, `1h`. So have **sizes**: `256MB`, `1GiB`. **Series** are lists or ranges: `1..4`.
 """
 
 _SECTIONS: tuple[tuple[str, str, type[BaseModel]], ...] = (
@@ -78,6 +84,14 @@ _SECTIONS: tuple[tuple[str, str, type[BaseModel]], ...] = (
     ("counter of a template's trigger", "", TriggerCounterWords),
     ("routes", "A list.", RouteWords),
     ("for_each of a route", "", ForEachWords),
+    ("sparkplug", "", SparkplugWords),
+    ("backlog of sparkplug", "", BacklogWords),
+    ("foreign of sparkplug", "A list; the first rule that matches a device decides.", ForeignWords),
+    (
+        "metrics of a foreign rule",
+        "By name, or by pattern with `*` for any text. A text is the `name`, `null` leaves it out.",
+        MetricWords,
+    ),
 )
 
 
