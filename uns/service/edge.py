@@ -14,7 +14,7 @@ from uns.errors import BrokerError
 from uns.message import Message
 from uns.metric import Reading
 from uns.mqtt import Broker, Session, sessions
-from uns.sparkplug import Command, EdgeNode, Problem
+from uns.sparkplug import Command, EdgeNode, Leave, Problem
 from uns.store.state import State
 
 __all__ = ["EdgeHealth", "EdgeNodeService", "now_ms"]
@@ -164,7 +164,7 @@ class EdgeNodeService:
                 for effect in self.edge.received(message, now_ms()):
                     self._carry_out(effect)
 
-    def _carry_out(self, effect: Message | Command | Problem) -> None:
+    def _carry_out(self, effect: Message | Command | Problem | Leave) -> None:
         match effect:
             case Message():
                 self._urgent.append(effect)
@@ -173,6 +173,8 @@ class EdgeNodeService:
                 self._on_command(effect)
             case Problem():
                 log.warning("edge node %s: %s", self.edge.node, effect.text)
+            case Leave():
+                raise BrokerError(f"edge node {self.edge.node} leaves the broker: {effect.reason}")
             case _:
                 assert_never(effect)
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from uns.sparkplug.definition import MetricDefinition
 from uns.sparkplug.edge_node import EdgeNode
-from uns.sparkplug.events import Born, Changed, Command, Died, Event, Problem
+from uns.sparkplug.edge_settings import EdgeSettings
+from uns.sparkplug.events import Born, Changed, Command, Died, Event, Leave, Problem
 from uns.sparkplug.host import HostApplication, HostSettings
 from uns.sparkplug.known_node import NodeSettings
 from uns.sparkplug.metrics import DataSet, MetaData, Metric, Parameter, Property, Template
@@ -38,10 +39,12 @@ __all__ = [
     "DataSet",
     "Died",
     "EdgeNode",
+    "EdgeSettings",
     "Event",
     "HostApplication",
     "HostSettings",
     "HostState",
+    "Leave",
     "Limits",
     "MessageType",
     "MetaData",

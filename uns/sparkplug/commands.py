@@ -11,30 +11,34 @@ from uns.sparkplug.compiled import CompiledMetric
 from uns.sparkplug.datatypes import fit
 from uns.sparkplug.events import Command, Problem
 from uns.sparkplug.metrics import Metric
-from uns.sparkplug.names import REBIRTH, MessageType, NodeId, SparkplugTopic
+from uns.sparkplug.names import REBIRTH, NodeId, SparkplugTopic
 from uns.sparkplug.payload import decode
 
 __all__ = ["CommandReader"]
-
-_VERBS = (MessageType.NCMD, MessageType.DCMD)
 
 
 class CommandReader:
     """Reads NCMD and DCMD messages by what one edge node's births have said."""
 
-    def __init__(self, node: NodeId, devices: Mapping[str, Mapping[int, CompiledMetric]]) -> None:
+    def __init__(self, node: NodeId) -> None:
         self._node = node
-        self._by_key = {device_id: _keys(metrics) for device_id, metrics in devices.items()}
-        self._by_key[""][REBIRTH] = (REBIRTH, DataType.BOOLEAN)  # by name only, it has no alias
+        self._by_key: dict[str, dict[int | str, tuple[str, DataType]]] = {}
 
-    def read(self, message: Message, now_ms: int) -> list[Command | Problem]:
-        """The writes that a message asks for; nothing where it is not for this node.
+    def learn(self, device_id: str, metrics: Mapping[int, CompiledMetric]) -> None:
+        """These are the metrics of a device from now on; the id `""` is the node's own."""
+        self._by_key[device_id] = _keys(metrics)
+        if not device_id:
+            self._by_key[""][REBIRTH] = (REBIRTH, DataType.BOOLEAN)  # by name, it has no alias
+
+    def forget(self, device_id: str) -> None:
+        """There is no such device any more."""
+        self._by_key.pop(device_id, None)
+
+    def read(self, place: SparkplugTopic, message: Message, now_ms: int) -> list[Command | Problem]:
+        """The writes that an NCMD or DCMD of this node asks for; `place` is its topic.
 
         Raises PeerProtocolError where it is no command at all.
         """
-        place = SparkplugTopic.parse(message.topic)
-        if place.node != self._node or place.type not in _VERBS:
-            return []
         if message.retain:
             raise PeerProtocolError(
                 f"`{message.topic}` is retained, so it would be carried out at every connection",

@@ -10,7 +10,7 @@ from uns.metric import DataType
 from uns.sparkplug.names import NodeId
 from uns.sparkplug.slot import Slot
 
-__all__ = ["Born", "Changed", "Command", "Died", "Event", "Problem"]
+__all__ = ["Born", "Changed", "Command", "Died", "Event", "Leave", "Problem"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +68,17 @@ class Command:
     value: Any
     datatype: DataType
     timestamp_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """The edge node is to leave its broker: publish what stands before this, then disconnect.
+
+    Over MQTT 5 with reason 0x04, so that the will speaks too; then connect to `EdgeNode.server`,
+    which may be the same.
+    """
+
+    reason: str
 
 
 Event: TypeAlias = Born | Changed | Died | Problem | Message

@@ -1,0 +1,118 @@
+"""Aliases: the numbers under which the metrics of an edge node and its devices travel."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from uns.errors import ProjectError
+from uns.sparkplug.compiled import CompiledMetric
+from uns.sparkplug.definition import MetricDefinition
+from uns.sparkplug.names import BD_SEQ, REBIRTH, NodeId, id_problem
+from uns.sparkplug.profile import WireProfile
+
+__all__ = ["AliasSpace"]
+
+
+class AliasSpace:
+    """Every metric of an edge node by device and alias.
+
+    One number space over the node and all its devices (tck-id-payloads-alias-uniqueness), from
+    1: 0 is legal and easily mistaken for no alias at all. A metric that stays when its device
+    changes keeps its alias; a number is never given twice, so that nothing which is still on
+    its way is taken for another metric's.
+    """
+
+    def __init__(self, node: NodeId, profile: WireProfile) -> None:
+        self.devices: dict[str, dict[int, CompiledMetric]] = {}
+        self._node = node
+        self._profile = profile
+        self._definitions: dict[str, tuple[MetricDefinition, ...]] = {}
+        self._by_name: dict[str, dict[str, int]] = {}
+        self._last = 0
+        for text in (node.group_id, node.edge_node_id):
+            _check_id(node, text)
+
+    def check(
+        self, device_id: str, definitions: Sequence[MetricDefinition], taken: Mapping[str, object]
+    ) -> None:
+        """Raise ProjectError where these cannot be the metrics of a device.
+
+        `taken` are names of the NBIRTH that the node's own metrics may not have.
+        """
+        if device_id:
+            _check_id(self._node, device_id)
+        seen = set() if device_id else {BD_SEQ, REBIRTH, *taken}
+        for definition in definitions:
+            if not definition.name or definition.name in seen:
+                raise ProjectError(
+                    f"`{self._node}/{device_id}`: the metric name `{definition.name}` is empty, "
+                    "kept for Sparkplug, or there twice",
+                    hint="give every metric of a device a name of its own",
+                )
+            seen.add(definition.name)
+
+    def is_same(self, device_id: str, definitions: Sequence[MetricDefinition] | None) -> bool:
+        """Whether the device has just these metrics already; None: whether there is none."""
+        known = self._definitions.get(device_id)
+        return known == (None if definitions is None else tuple(definitions))
+
+    def define(self, device_id: str, definitions: Sequence[MetricDefinition]) -> set[int]:
+        """Give a device its metrics; returns the aliases that mean nothing any more.
+
+        What a metric was before is no matter of its type: one that changes it has a new alias.
+        """
+        before = self.aliases(device_id)
+        types = {d.name: d.datatype for d in self._definitions.get(device_id, ())}
+        by_name: dict[str, int] = {}
+        metrics: dict[int, CompiledMetric] = {}
+        for definition in definitions:
+            alias = before.get(definition.name, 0)
+            if not alias or types[definition.name] is not definition.datatype:
+                self._last = alias = self._last + 1
+            by_name[definition.name] = alias
+            metrics[alias] = CompiledMetric(definition, alias, self._profile)
+        self._definitions[device_id] = tuple(definitions)
+        self._by_name[device_id] = by_name
+        self.devices[device_id] = metrics
+        return {*before.values()} - metrics.keys()
+
+    def remove(self, device_id: str) -> set[int]:
+        """Take a device away; returns its aliases."""
+        self._definitions.pop(device_id, None)
+        self.devices.pop(device_id, None)
+        return {*self._by_name.pop(device_id, {}).values()}
+
+    def metrics(self, device_id: str) -> dict[int, CompiledMetric]:
+        """A device's metrics by alias; raises KeyError where there is no such device."""
+        found = self.devices.get(device_id)
+        if found is None:
+            raise KeyError(f"{self._node} has no device `{device_id}`")
+        return found
+
+    def check_handles(self, device_id: str, handles: Iterable[int]) -> None:
+        """Raise KeyError where a handle is not this device's: it would be another's value."""
+        metrics = self.devices[device_id]
+        for alias in handles:
+            if alias not in metrics:
+                raise KeyError(f"{self._node} has no metric with handle {alias} on `{device_id}`")
+
+    def alias_of(self, device_id: str, name: str) -> int:
+        """The alias of a metric; raises KeyError where there is none."""
+        return self._by_name[device_id][name]
+
+    def find(self, device_id: str, name: str) -> int | None:
+        """The alias of a metric, if there is one."""
+        return self._by_name.get(device_id, {}).get(name)
+
+    def aliases(self, device_id: str) -> dict[str, int]:
+        """All aliases of a device by metric name; none where it is not known."""
+        return dict(self._by_name.get(device_id, {}))
+
+    def definitions(self, device_id: str) -> tuple[MetricDefinition, ...]:
+        """The metrics of a device as they were given."""
+        return self._definitions.get(device_id, ())
+
+
+def _check_id(node: NodeId, text: str) -> None:
+    if problem := id_problem(text):
+        raise ProjectError(f"edge node `{node}`: the id `{text}` cannot be used: {problem}")
