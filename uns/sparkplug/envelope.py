@@ -11,27 +11,33 @@ from google.protobuf.message import DecodeError
 
 from uns.errors import PeerProtocolError
 from uns.metric import DataType
+from uns.sparkplug.counting import count_metrics, count_parts
 from uns.sparkplug.profile import Compression
 from uns.sparkplug.wire import PayloadMessage, PlainPayloadMessage
 
-__all__ = ["Compression", "Limits", "compress", "parse", "parse_plain"]
+__all__ = ["LIMITS", "Compression", "Limits", "compress", "parse", "parse_plain"]
 
 _COMPRESSED = (
     "SPBV1.0_COMPRESSED"  # uuid of the outer payload; a habit of Tahu, not in the standard
 )
-_LONGEST_VARINT = 10  # bytes (protobuf encoding guide): 64 bits in groups of seven
-_METRIC_TAG = 0x12
-_LENGTH_DELIMITED, _FIXED_BYTES = 2, {1: 8, 5: 4}  # protobuf's wire types
 _ANY_WRAPPER = zlib.MAX_WBITS | 32  # zlib or gzip, told apart by their first bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a payload may cost at most: bytes (also once inflated), metrics, templates in templates."""
+    """What a payload may cost at most: bytes (also once inflated), metrics, templates in templates.
+
+    `parts` are what stands inside of metrics: members, rows, cells, properties. Two bytes of
+    an empty one cost a hundred in memory.
+    """
 
     payload_bytes: int = 16 * 1024 * 1024
     metrics: int = 200_000
     depth: int = 16
+    parts: int = 1_000_000
+
+
+LIMITS = Limits()
 
 
 def parse(data: bytes, limits: Limits) -> Any:
@@ -83,9 +89,14 @@ def _parse_once(data: bytes, limits: Limits) -> Any:
             f"a payload of {len(data):,} bytes is refused; the limit is {limits.payload_bytes:,}",
             hint="split the edge node, or raise the limit",
         )
-    # The smallest metric takes two bytes: shorter payloads cannot hold too many.
-    if len(data) > 2 * limits.metrics and _count_metrics(data, limits.metrics) > limits.metrics:
+    # The smallest metric or part takes two bytes: shorter payloads cannot hold too many.
+    if len(data) > 2 * limits.metrics and count_metrics(data, limits.metrics) > limits.metrics:
         raise PeerProtocolError(f"a payload of more than {limits.metrics:,} metrics is refused")
+    most = limits.metrics + limits.parts
+    if len(data) > 2 * most and count_parts(data, most) > most:
+        raise PeerProtocolError(
+            f"a payload with more than {limits.parts:,} members, rows and properties is refused"
+        )
     try:
         return PayloadMessage.FromString(data)
     except DecodeError:
@@ -93,31 +104,6 @@ def _parse_once(data: bytes, limits: Limits) -> Any:
             f"{len(data)} bytes that begin with {data[:16].hex(' ')!r} are no Sparkplug B payload",
             hint="look at who publishes on this topic",
         ) from None
-
-
-def _count_metrics(data: bytes, limit: int) -> int:
-    """How many metrics stand at the top level, up to one past `limit`; stops at what is no field."""
-    count = place = 0
-    while place < len(data) and count <= limit:
-        tag, place = _read_varint(data, place)
-        wire_type = tag & 7
-        count += tag == _METRIC_TAG
-        if wire_type in _FIXED_BYTES:
-            place += _FIXED_BYTES[wire_type]
-            continue
-        number, place = _read_varint(data, place)
-        place += number if wire_type == _LENGTH_DELIMITED else 0
-    return count
-
-
-def _read_varint(data: bytes, place: int) -> tuple[int, int]:
-    """The number at `place` and where it ends; what is longer than any varint ends the payload."""
-    number = 0
-    for shift, byte in enumerate(data[place : place + _LONGEST_VARINT]):
-        number |= (byte & 0x7F) << 7 * shift
-        if byte < 0x80:  # noqa: PLR2004  # the top bit says whether another byte follows
-            return number, place + shift + 1
-    return number, len(data)
 
 
 def _inflate(body: bytes, limits: Limits) -> bytes:

@@ -7,14 +7,12 @@ million are `uns.sparkplug.compiled` (edge node) and `uns.sparkplug.slot` (host)
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-from uns.metric import DataType
-from uns.sparkplug.decoder import Known, metric_from
+from uns.sparkplug.decoder import Known, MetricReader
 from uns.sparkplug.encoder import fill_metric
-from uns.sparkplug.envelope import Limits, compress, parse
+from uns.sparkplug.envelope import LIMITS, Limits, compress, parse
 from uns.sparkplug.extensions import Extension, extend, extensions_of, has_extensions
 from uns.sparkplug.metrics import Metric
 from uns.sparkplug.profile import SPEC, WireProfile
@@ -22,8 +20,7 @@ from uns.sparkplug.wire import PayloadMessage
 
 __all__ = ["LIMITS", "Limits", "Metric", "Payload", "decode", "encode"]
 
-LIMITS = Limits()
-_NOTHING: Mapping[int | str, DataType] = MappingProxyType({})
+_NOTHING: Known = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +78,8 @@ def decode(data: bytes, *, known: Known = _NOTHING, limits: Limits = LIMITS) -> 
     """
     message = parse(data, limits)
     is_extended = has_extensions(message)
-    metrics = (metric_from(metric, known, limits.depth) for metric in message.metrics)
+    read = MetricReader(known, limits).metric
+    metrics = (read(metric) for metric in message.metrics)
     if is_extended:
         pairs = zip(metrics, message.metrics, strict=True)
         metrics = (replace(metric, extensions=extensions_of(entry)) for metric, entry in pairs)
