@@ -37,6 +37,7 @@ class Database:
         self.path = path
         self._layout = layout
         self._lock = threading.RLock()
+        self.opening = 1  # one more after a file that broke in use was replaced by an empty one
         self._connection = self._open()
 
     @contextmanager
@@ -72,6 +73,7 @@ class Database:
             if _code(error) in _BROKEN:
                 self._connection.close()
                 self._connection = self._open()
+                self.opening += 1
             raise self._sentence(error) from error
 
     def _open(self) -> sqlite3.Connection:
