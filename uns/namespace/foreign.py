@@ -1,30 +1,54 @@
-"""Foreign tags: metrics of Sparkplug devices that are not in the project.
+"""Foreign tags: where on the tree a metric of a device that is not the project's belongs.
 
-A metric of such a device has a place on the tree when it says so itself, in a property `uns`.
-It may not stand outside our enterprise, nor where the project has something, nor above it.
+A metric has a place when it says so itself, in a property `uns`, or when a rule of the project
+gives its device one. It may not stand outside our enterprise, nor where the project has
+something, nor above it.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from uns.equipment import Machine, Tag
 from uns.hierarchy import MAX_LEVELS, MAX_TOPIC_BYTES, name_problem
 from uns.metric import DataType, Value
+from uns.namespace.device import DeviceKey
+from uns.namespace.rule import ForeignRule
+from uns.sparkplug.slot import Slot
 from uns.topic import Topic
 
-__all__ = ["Border"]
+__all__ = ["Border", "Refusal"]
 
 _LEAST_LEVELS = 3  # enterprise/site/tag
+_MAX_DEVICES = 10_000  # whose rule is remembered
+_MAX_NAME = 1_000  # characters of a name that patterns are tried on: they are a peer's words
+_NO_VALUE = (DataType.UNKNOWN, DataType.PROPERTY_SET, DataType.PROPERTY_SET_LIST)
+
+# Ignition says `documentation` and `tooltip`; the others are what people type in Node-RED.
+_UNITS = ("engUnit", "engUnits", "unit", "units")
+_WORDS = ("documentation", "description", "desc", "tooltip")
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a metric that somebody wants on the tree has no place there."""
+
+    reason: str
 
 
 class Border:
-    """Which topics foreign devices may have."""
+    """Which topics foreign devices may have, and which each of their metrics has."""
 
-    def __init__(self, enterprise: str, machines: Iterable[Machine]) -> None:
+    def __init__(
+        self, enterprise: str, machines: Iterable[Machine], rules: Sequence[ForeignRule] = ()
+    ) -> None:
         """Keep every topic of `machines`, and every topic above one, for the project."""
         self._enterprise = enterprise
+        self._rules = rules
+        self._found: dict[DeviceKey, tuple[ForeignRule, str] | Refusal | None] = {}
         self._ours: set[str] = set()
         for machine in machines:
             for topic in (machine.topic, *(tag.topic for tag in machine.tags)):
@@ -35,32 +59,93 @@ class Border:
             self._ours.add(text)
             text = text.rpartition("/")[0]
 
-    def find_tag(self, datatype: DataType, properties: Mapping[str, Value]) -> Tag | None:
-        """Return the tag that a metric with these birth properties is, if it may be one."""
-        text = properties.get("uns")
-        if not isinstance(text, str) or not self._admits(text):
+    def place(self, key: DeviceKey, slot: Slot, *, by_rule: bool) -> Tag | Refusal | None:
+        """Return the tag that a metric of a birth is; None where nobody wants it on the tree.
+
+        `by_rule` is False for devices of the project: rules are for those of others.
+        """
+        said = slot.properties.get("uns")
+        refused = None
+        if isinstance(said, str) and said:
+            reason = self._objection(said)
+            if not reason:
+                return self._tag(said, said.rpartition("/")[2], slot, {})
+            refused = Refusal(reason)
+        ruled = self._ruled(key, slot) if by_rule and self._rules else None
+        return ruled or refused
+
+    def _ruled(self, key: DeviceKey, slot: Slot) -> Tag | Refusal | None:
+        if key not in self._found:
+            if len(self._found) >= _MAX_DEVICES:
+                self._found.clear()
+            self._found[key] = self._find(key)
+        found = self._found[key]
+        if found is None or len(slot.name) > _MAX_NAME:
             return None
-        topic = Topic(text)
-        return Tag(
-            name=topic.levels[-1],
-            topic=topic,
-            datatype=datatype,
-            unit=_text(properties.get("engUnit")),
-            low=_number(properties.get("engLow")),
-            high=_number(properties.get("engHigh")),
-        )
+        if isinstance(found, Refusal):
+            return found
+        rule, base = found
+        said = rule.metric(slot.name)
+        if said.is_left_out:
+            return None
+        try:
+            name = said.name or rule.path(slot.name)
+        except ValueError as error:
+            return Refusal(str(error))
+        text = f"{base}/{name}"
+        if reason := self._objection(text):
+            return Refusal(reason)
+        return self._tag(text, name, slot, said.fields)
 
-    def _admits(self, text: str) -> bool:
-        if text in self._ours or len(text.encode()) > MAX_TOPIC_BYTES:
-            return False
+    def _find(self, key: DeviceKey) -> tuple[ForeignRule, str] | Refusal | None:
+        """The first rule that is about a device, and the topic that it gives the device."""
+        device = "/".join(filter(None, key))
+        if len(device) > _MAX_NAME:
+            return None
+        for rule in self._rules:
+            captured = rule.find(device)
+            if captured is None:
+                continue
+            try:
+                return rule, f"{self._enterprise}/{rule.base.fill(captured)}"
+            except ValueError as error:
+                return Refusal(str(error))
+        return None
+
+    def _objection(self, text: str) -> str:
+        """Say why no foreign metric may be at this topic; empty where one may."""
+        if text in self._ours:
+            return f"`{text}` is the project's own"
+        if len(text.encode(errors="replace")) > MAX_TOPIC_BYTES:
+            return f"`{text[:60]}…` has more than {MAX_TOPIC_BYTES} bytes"
         levels = text.split("/")
-        if not _LEAST_LEVELS <= len(levels) <= MAX_LEVELS or levels[0] != self._enterprise:
-            return False
-        return not any(name_problem(level) for level in levels)
+        if levels[0] != self._enterprise:
+            return f"`{text}` is outside `{self._enterprise}`"
+        if not _LEAST_LEVELS <= len(levels) <= MAX_LEVELS:
+            return f"`{text}` has {len(levels)} levels, and {_LEAST_LEVELS} to {MAX_LEVELS} are possible"
+        return next((f"`{text}`: {why}" for level in levels if (why := name_problem(level))), "")
+
+    def _tag(self, text: str, name: str, slot: Slot, said: Mapping[str, Any]) -> Tag | Refusal:
+        """What the birth says of the metric, and on top of it what the rule says."""
+        if slot.datatype in _NO_VALUE:
+            return Refusal(f"its datatype is {slot.datatype.label}")
+        properties = slot.properties
+        low, high = _number(properties.get("engLow")), _number(properties.get("engHigh"))
+        if low is not None and high is not None and low >= high:
+            low = high = None
+        fields = {
+            "unit": _text(properties, _UNITS),
+            "low": low,
+            "high": high,
+            "desc": _text(properties, _WORDS),
+            **said,
+        }
+        return Tag(name=name, topic=Topic(text), datatype=slot.datatype, **fields)
 
 
-def _text(value: Value) -> str:
-    return value if isinstance(value, str) else ""
+def _text(properties: Mapping[str, Value], keys: Iterable[str]) -> str:
+    texts = (value for key in keys if isinstance(value := properties.get(key), str))
+    return next(filter(None, texts), "")
 
 
 def _number(value: Value) -> float | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from uns.equipment import SparkplugId, Tag
@@ -17,6 +17,7 @@ from uns.namespace.payload import (
     tail,
     value_writer,
 )
+from uns.namespace.rows import check_data_set
 from uns.schema.verdict import Check, compile_check, plain_range
 
 __all__ = ["BAD", "GOOD", "NO_DATA", "NULL", "STALE", "UNCERTAIN", "Leaf", "Output", "Publish"]
@@ -30,10 +31,14 @@ Publish: TypeAlias = tuple[bytes, bytes]  # topic and payload of a retained QoS 
 
 @dataclass(slots=True)
 class Output:
-    """What to publish: `values` retained at QoS 0, `messages` each with its own rules."""
+    """What to publish: `values` retained at QoS 0, `messages` each with its own rules.
+
+    `notices` are sentences for people, each said once.
+    """
 
     values: list[Publish]
     messages: list[Message]
+    notices: list[str] = field(default_factory=list)
 
     @classmethod
     def empty(cls) -> Output:
@@ -78,7 +83,9 @@ class Leaf:
         self.topic = self.topic_text.encode()
         self.good_tail = tail(tag.unit)
         self.is_every = tag.deliver_every
-        self.check: Check = compile_check(tag)
+        self.check: Check = (
+            check_data_set if tag.datatype is DataType.DATASET else compile_check(tag)
+        )
         self.kind, self.low, self.high = plain_range(tag)
         self.write: Writer = value_writer(tag, tag.datatype)
         self.text = NULL

@@ -58,11 +58,14 @@ class ForeignRule:
         return None if found is None else found.groupdict()
 
     def metric(self, name: str) -> MetricRule:
-        """Return what the rule says of a metric."""
+        """Return what the rule says of a metric; what is left out takes all below it along."""
         if name in self.exact:
             return self.exact[name]
-        found = (rule for pattern, rule in self.patterns if pattern.fullmatch(name))
-        return next(found, _UNSAID)
+        found = next((rule for pattern, rule in self.patterns if pattern.fullmatch(name)), _UNSAID)
+        above = name
+        while found is _UNSAID and (above := above.rpartition("/")[0]):
+            found = _LEFT_OUT if self.exact.get(above, _UNSAID).is_left_out else _UNSAID
+        return found
 
     def path(self, name: str) -> str:
         """Return the path of a metric below its device; raises ValueError where there is none."""
@@ -71,3 +74,4 @@ class ForeignRule:
 
 
 _UNSAID = MetricRule()
+_LEFT_OUT = MetricRule(is_left_out=True)

@@ -2,7 +2,7 @@
 
 Theory of operation. Every tag of the project is a leaf from the start. A birth binds the slots
 of a device to leaves - the project's own by (group, edge node, device, metric), foreign ones by
-the topic in their `uns` property - and from then on a change reaches its leaf without a look-up.
+the topic in their `uns` property or by a rule - and from then on a change reaches its leaf without a look-up.
 Each value is judged by its tag's definition and becomes one payload. A death marks every leaf
 of the device `Uncertain`/`Stale` and unbinds its slots, so that nothing but a new birth can make
 a value Good again.
@@ -17,15 +17,18 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from uns.equipment import Machine, SparkplugId
+from uns.equipment import Machine
 from uns.message import Message
-from uns.metric import Quality, Value
+from uns.metric import DataType, Quality, Value
 from uns.namespace.device import Device, DeviceKey
 from uns.namespace.foreign import Border
+from uns.namespace.guests import Guests
 from uns.namespace.leaf import BAD, GOOD, NULL, STALE, UNCERTAIN, Leaf, Output
+from uns.namespace.members import Members, is_definition
 from uns.namespace.meta import machine_meta, tag_meta
 from uns.namespace.payload import BEFORE_VALUE, GOOD_BEFORE_TIMESTAMP, MILLISECONDS, Clock
 from uns.namespace.quarantine import Quarantine
+from uns.namespace.rule import ForeignRule
 from uns.namespace.state import Presence, State
 from uns.schema.value import QUALITIES
 from uns.schema.verdict import Verdict
@@ -41,7 +44,6 @@ Update: TypeAlias = tuple[Slot, Any, int, int]
 
 GRACE_MS = 5_000  # how long after a start a birth may take before old values are called stale
 CLOCK_STEP_MS = 5_000  # how long older times are taken for history, not for a clock set back
-MAX_FOREIGN = 100_000  # leaves that foreign devices may have: a bound on memory
 
 _ACCEPTED = Verdict.ACCEPTED
 _SAID_BY_SOURCE = "Source"  # why a value is not Good, where the source gave no word for it
@@ -65,21 +67,23 @@ class Counts:
 class Namespace:
     """The tree below `enterprise`, for the machines of a project and what joins them."""
 
-    def __init__(self, enterprise: str, machines: Sequence[Machine]) -> None:
-        """Compile every tag; publish nothing yet."""
+    def __init__(
+        self, enterprise: str, machines: Sequence[Machine], foreign: Sequence[ForeignRule] = ()
+    ) -> None:
+        """Compile every tag; publish nothing yet. `foreign` are the rules for others' devices."""
         self.counts = Counts()
         self.enterprise = enterprise
-        self._border = Border(enterprise, machines)
         self._quarantine = Quarantine(enterprise)
         self._clock = Clock()
         self._leaves: dict[str, Leaf] = {}  # by topic; the project's and foreign ones
-        self._foreign: dict[str, DeviceKey] = {}  # topic → the device that may feed it
         self._devices: dict[DeviceKey, Device] = {}
         self._lines: dict[NodeId, list[State]] = {}
         self._nodes_online: set[NodeId] = set()
         self._grace_ends_ms: int | None = None
         for machine in machines:
             self._add(machine)
+        border = Border(enterprise, machines, foreign)
+        self._guests = Guests(border, self._leaves, frozenset(self._lines))
 
     def _add(self, machine: Machine) -> None:
         ids = machine.sparkplug
@@ -258,9 +262,12 @@ class Namespace:
             else:
                 put((leaf.topic, payload))
 
-    def _settle(self, leaf: Leaf, update: Update, now_ms: int, out: Output) -> None:
+    def _settle(self, leaf: Leaf | Members, update: Update, now_ms: int, out: Output) -> None:
         """Show a value that is not simply Good and new, or that is and looked otherwise."""
         slot, value, quality, timestamp_ms = update
+        if isinstance(leaf, Members):
+            self._show(list(leaf.updates(value, quality, timestamp_ms)), now_ms, out)
+            return
         if quality == Quality.STALE:
             self._settle_stale(leaf, value, timestamp_ms, now_ms)
             leaf.publish(self._clock, out)
@@ -314,7 +321,7 @@ class Namespace:
             self._say([device.state], Presence.ONLINE, "", event.timestamp_ms, out)
         updates: list[Update] = []
         fed: set[str] = set()
-        for slot in event.slots:
+        for slot in _plain(device, event.slots):
             leaf = self._bind(device, slot, fed, out)
             if leaf is None:
                 self.counts.ignored += not _is_of_protocol(slot.name)
@@ -324,6 +331,7 @@ class Namespace:
             updates.append((slot, slot.value, slot.quality, slot.timestamp_ms))
         if device.leaves:
             self._devices[key] = device
+        self._guests.tell(device, out)
         self._show(updates, now_ms, out)
         for leaf in device.leaves.values():
             if leaf.topic_text not in fed and leaf.expire(now_ms):
@@ -331,26 +339,18 @@ class Namespace:
 
     def _bind(self, device: Device, slot: Slot, fed: set[str], out: Output) -> Leaf | None:
         """Tie a slot of a birth to its leaf; a leaf is fed by one slot only."""
-        leaf = device.leaves.get(slot.name) or self._join(device, slot, out)
+        leaf = device.leaves.get(slot.name)
+        if leaf is None or self._guests.is_one(leaf):
+            leaf = self._guests.admit(device, slot, leaf, fed)
+            if leaf is not None and leaf is not device.leaves.get(slot.name):
+                device.leaves[slot.name] = leaf
+                out.messages.append(_meta(leaf, device))
         if leaf is None or leaf.topic_text in fed:
             return None
         fed.add(leaf.topic_text)
         leaf.fed_as(slot.datatype)
         slot.binding = leaf
         device.bound.append(slot)
-        return leaf
-
-    def _join(self, device: Device, slot: Slot, out: Output) -> Leaf | None:
-        """Return a new leaf for a foreign metric that says where it belongs, and may be there."""
-        tag = self._border.find_tag(slot.datatype, slot.properties)
-        if tag is None or len(self._foreign) >= MAX_FOREIGN:
-            return None
-        if self._foreign.setdefault(tag.topic.text, device.key) != device.key:
-            return None
-        leaf = Leaf(tag, SparkplugId(*device.key), slot.name)
-        device.leaves[slot.name] = leaf
-        self._leaves[leaf.topic_text] = leaf
-        out.messages.append(_meta(leaf, device))
         return leaf
 
     def _died(self, event: Died, now_ms: int, out: Output) -> None:
@@ -402,6 +402,17 @@ class Namespace:
 
 def _meta(leaf: Leaf, device: Device) -> Message:
     return tag_meta(leaf.tag, leaf.sparkplug, leaf.metric, device.machine)
+
+
+def _plain(device: Device, slots: Iterable[Slot]) -> Iterator[Slot]:
+    """Yield the slots of a birth that hold one value each: templates are taken apart."""
+    for slot in slots:
+        if slot.datatype is not DataType.TEMPLATE:
+            yield slot
+        elif not is_definition(slot):
+            slot.binding = members = Members(slot)
+            device.bound.append(slot)
+            yield from members.by_name.values()
 
 
 def _is_of_protocol(metric: str) -> bool:

@@ -104,6 +104,8 @@ def _type_of(tag: Tag) -> JsonSchema:
         return {"type": "array", "items": _type_of(replace(tag, datatype=tag.datatype.element))}
     if tag.datatype.is_text:
         return {"type": "string"}
+    if tag.datatype is DataType.DATASET:
+        return {"type": "array", "items": {"type": "object"}}
     return {"type": "string", "contentEncoding": "base64"}
 
 

@@ -1,0 +1,114 @@
+"""Guests: the leaves of metrics that the project does not know, and who may feed each.
+
+Of two metrics that want one topic the first has it, for as long as its device is there. What
+is refused is said once, all of a birth in one sentence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Set as AbstractSet
+
+from uns.equipment import SparkplugId, Tag
+from uns.namespace.device import Device, DeviceKey
+from uns.namespace.foreign import Border, Refusal
+from uns.namespace.leaf import Leaf, Output
+from uns.sparkplug.names import NodeId
+from uns.sparkplug.slot import Slot
+
+__all__ = ["MAX_GUESTS", "Guests"]
+
+MAX_GUESTS = 100_000  # leaves: a bound on memory
+_MAX_SAID = 100_000  # refused metrics that are remembered, so that each is said once
+_SHOWN = 3  # of the metrics of one birth; the rest is a number
+_WHAT_TO_DO = (
+    "give each a `name` of its own, or leave it out with `null`, below `metrics` of the rule "
+    "(`sparkplug: foreign:`)"
+)
+
+
+class Guests:
+    """Leaves that foreign metrics have, in `leaves` beside those of the project."""
+
+    def __init__(
+        self, border: Border, leaves: dict[str, Leaf], own_nodes: AbstractSet[NodeId]
+    ) -> None:
+        self._border = border
+        self._leaves = leaves
+        self._own_nodes = own_nodes
+        self._hosts: dict[str, Device] = {}  # topic → the device that feeds it
+        self._said: set[tuple[DeviceKey, str]] = set()
+        self._refused: list[tuple[str, str]] = []  # of the birth that is being read
+
+    def is_one(self, leaf: Leaf) -> bool:
+        """Whether a leaf is none of the project's."""
+        return leaf.topic_text in self._hosts
+
+    def admit(
+        self, device: Device, slot: Slot, known: Leaf | None, fed: AbstractSet[str]
+    ) -> Leaf | None:
+        """Return the leaf of a metric of a birth; None where it has no place on the tree.
+
+        `known` is the leaf it has had. A metric whose meaning or place has changed gets another.
+        """
+        tag = self._border.place(device.key, slot, by_rule=self._is_foreign(device))
+        if tag is None:
+            return None
+        reason = tag.reason if isinstance(tag, Refusal) else self._objection(device, tag, fed)
+        if reason or isinstance(tag, Refusal):
+            self._refuse(device, slot, reason)
+            return None
+        text = tag.topic.text
+        if known is not None and known.tag == tag and self._hosts.get(text) is device:
+            return known
+        self._move_out(device, slot, known, text)
+        leaf = Leaf(tag, SparkplugId(*device.key), slot.name)
+        self._leaves[text] = leaf
+        self._hosts[text] = device
+        return leaf
+
+    def tell(self, device: Device, out: Output) -> None:
+        """Add what was refused of a birth to `out`, in one sentence."""
+        if not self._refused:
+            return
+        shown = ", ".join(f"`{name[:80]}` ({why})" for name, why in self._refused[:_SHOWN])
+        more = len(self._refused) - _SHOWN
+        shown += f" and {more:,} more" if more > 0 else ""
+        out.notices.append(f"{_name(device.key)}: no place on the tree for {shown}; {_WHAT_TO_DO}")
+        self._refused = []
+
+    def _objection(self, device: Device, tag: Tag, fed: AbstractSet[str]) -> str:
+        """Say why a metric may not have its topic now; empty where it may."""
+        text = tag.topic.text
+        host = self._hosts.get(text)
+        if text in fed:
+            return f"`{text}` is that of another metric of it"
+        if host is not None and host is not device and host.is_online:
+            return f"`{text}` is that of {_name(host.key)}"
+        if host is None and len(self._hosts) >= MAX_GUESTS:
+            return f"there are {MAX_GUESTS:,} foreign metrics already"
+        return ""
+
+    def _is_foreign(self, device: Device) -> bool:
+        node = NodeId(device.key.group_id, device.key.edge_node_id)
+        return device.machine is None and node not in self._own_nodes
+
+    def _refuse(self, device: Device, slot: Slot, reason: str) -> None:
+        if len(self._said) >= _MAX_SAID:
+            self._said.clear()
+        if (device.key, slot.name) not in self._said:
+            self._said.add((device.key, slot.name))
+            self._refused.append((slot.name, reason))
+
+    def _move_out(self, device: Device, slot: Slot, known: Leaf | None, text: str) -> None:
+        """Let go of the leaf that was at a topic before, and of the place that a metric had."""
+        before, host = self._leaves.get(text), self._hosts.get(text)
+        if before is not None and host is not None:
+            for name in [name for name, leaf in host.leaves.items() if leaf is before]:
+                del host.leaves[name]
+        if known is not None and known.topic_text != text:
+            # It is shown as stale from now on: no metric feeds it, and nobody asked to remove it.
+            device.leaves[f"{slot.name}\0{known.topic_text}"] = known
+
+
+def _name(key: DeviceKey) -> str:
+    return "/".join(filter(None, key))
