@@ -18,6 +18,8 @@ from uns.sparkplug import (
     MetricDefinition,
     NodeId,
     Problem,
+    Publish,
+    Reconnect,
     decode,
 )
 from uns.sparkplug.wire import MetricMessage, PayloadMessage
@@ -141,7 +143,9 @@ def test_a_host_survives_anything(messages):
     for topic, payload, retain, ms in messages:
         now += ms
         events = host.received(Message(topic, payload, 0, retain), now) + host.tick(now)
-        assert all(isinstance(e, Born | Changed | Died | Problem | Message) for e in events)
+        assert all(
+            isinstance(e, Born | Changed | Died | Problem | Publish | Reconnect) for e in events
+        )
     edge = EdgeNode(NODE, {"d": [MetricDefinition("x", DataType.DOUBLE)]}, bd_seq=9)
     edge.device_up("d", now)
     now += 5000

@@ -24,6 +24,7 @@ from uns.sparkplug import (
     NodeId,
     Payload,
     Problem,
+    Publish,
     RebirthSettings,
     decode,
     encode,
@@ -40,7 +41,11 @@ def feed(host, messages, now):
 
 
 def requests(events):
-    return [e.topic for e in events if isinstance(e, Message) and "/NCMD/" in e.topic]
+    return [m.topic for m in published(events) if "/NCMD/" in m.topic]
+
+
+def published(events):
+    return [event.message for event in events if isinstance(event, Publish)]
 
 
 def only(kind, events):
@@ -62,7 +67,7 @@ def pair(host, online, now):
 
 
 def rebirth(now):
-    return HostApplication("other").request_rebirth(NODE, now)
+    return HostApplication("other").request_rebirth(NODE, now).message
 
 
 def message(kind, metrics, *, seq=None, device="", at=None, **rest):
@@ -207,10 +212,10 @@ def test_losing_the_broker_makes_everything_stale(pair, now):
     assert [Died(NODE, None, now, "this host lost its broker")] == host.disconnected(now)
     assert [] == host.disconnected(now)
     host.will(now)
-    assert [STATE] == [event.topic for event in host.connected(now)]
+    assert [STATE] == [m.topic for m in published(host.connected(now))]
     asked = host.tick(now)
     assert [NCMD] == requests(asked)
-    feed(host, edge.received(asked[0], now + 2000), now + 2000)
+    feed(host, edge.received(asked[0].message, now + 2000), now + 2000)
     assert live(host, "filler") is not None
     assert [] == host.tick(now + 90_000)
 
@@ -245,7 +250,7 @@ def test_a_gap_that_stays_is_answered_by_a_rebirth(pair, now):
     events = host.tick(now + 2000)
     assert [2, 3] == [event.updates[0][1] for event in only(Changed, events)]
     assert [NCMD] == requests(events)
-    feed(host, edge.received(only(Message, events)[0], now + 2010), now + 2010)
+    feed(host, edge.received(published(events)[0], now + 2010), now + 2010)
     assert [] == host.tick(now + 60_000)
     assert 3 == live(host, "filler")["good"]
 
@@ -296,7 +301,7 @@ def test_a_birth_in_the_millisecond_of_a_rebirth_is_asked_for_again(host, edge, 
     """The old DBIRTH made the host ask, and cannot be told from the one that follows."""
     edge.will()
     edge.connected(now - 9)
-    (asked,) = feed(host, edge.device_up("filler", now), now)
+    (asked,) = published(feed(host, edge.device_up("filler", now), now))
     edge.observed("filler", [(edge.alias_of("filler", "good"), 5, 192, now)], now)
     assert NCMD in requests(feed(host, edge.received(asked, now), now) + host.tick(now + 2000))
     feed(host, edge.received(asked, now + 2000), now + 2000)
@@ -311,9 +316,9 @@ def test_a_clock_set_back_costs_two_rebirths_at_most(pair, now):
         at = now + second * 1000
         readings = [(edge.alias_of("filler", "good"), second, 192, 0)]
         for event in feed(host, edge.observed("filler", readings, at - back), at) + host.tick(at):
-            if isinstance(event, Message):
+            if isinstance(event, Publish):
                 asked += 1
-                feed(host, edge.received(event, at - back), at)
+                feed(host, edge.received(event.message, at - back), at)
     assert 1 <= asked <= 2
     assert 119 == live(host, "filler")["good"]
 
@@ -324,7 +329,8 @@ def test_a_clock_set_back_costs_two_rebirths_at_most(pair, now):
 def test_data_of_an_unknown_node_asks_for_its_birth(host, online, now):
     """The host started later than the node."""
     assert [NCMD] == requests(feed(host, numbers(online, now, 1), now))
-    payload = decode(feed(host, numbers(online, now, 1), now + 2000)[0].payload)
+    (request,) = published(feed(host, numbers(online, now, 1), now + 2000))
+    payload = decode(request.payload)
     (metric,) = payload.metrics
     assert ("Node Control/Rebirth", True, DataType.BOOLEAN) == (
         metric.name,
@@ -401,9 +407,9 @@ def test_a_node_whose_births_cure_nothing_is_asked_ever_less(pair, now):
         data = encode(Payload(at, (metric,), seq))
         topic = "spBv1.0/acme:leeds/DDATA/packaging:line1/filler"
         for event in feed(host, [Message(topic, data)], at) + host.tick(at):
-            if isinstance(event, Message):
+            if isinstance(event, Publish):
                 asked += 1
-                feed(host, edge.received(event, at), at)
+                feed(host, edge.received(event.message, at), at)
     assert 5 <= asked <= 10
     assert live(host, "filler") is not None
 
@@ -565,7 +571,7 @@ def test_state_birth_and_will_share_a_time(now):
     """tck-id-host-topic-phid-birth-payload-timestamp; QoS 1, retained, never an older time."""
     host = HostApplication("uns")
     will = host.will(now)
-    (birth,) = host.connected(now + 80)
+    (birth,) = published(host.connected(now + 80))
     assert (STATE, 1, True, {"online": False, "timestamp": now}) == state_of(will)
     assert (STATE, 1, True, {"online": True, "timestamp": now}) == state_of(birth)
     assert now == json.loads(host.will(now - 5000).payload)["timestamp"]
@@ -575,7 +581,7 @@ def test_state_birth_and_will_share_a_time(now):
 @pytest.mark.parametrize("payload", [b'{"online":false,"timestamp":5}', b""])
 def test_our_own_death_seen_while_alive_is_denied(host, now, payload):
     """tck-id-message-flow-hid-sparkplug-state-message-delivered: with the will's time."""
-    (denial,) = host.received(Message(STATE, payload, 1, True), now + 9)
+    (denial,) = published(host.received(Message(STATE, payload, 1, True), now + 9))
     assert {"online": True, "timestamp": now} == json.loads(denial.payload)
 
 
@@ -588,7 +594,7 @@ def test_a_newer_death_of_ours_is_a_problem(host, now):
 
 def test_leaving_is_not_denied(host, now):
     """tck-id-host-topic-phid-death-payload-timestamp-disconnect-clean; sparkplug#539."""
-    (death,) = host.stopping(now + 7)
+    (death,) = published(host.stopping(now + 7))
     assert (STATE, 1, True, {"online": False, "timestamp": now + 7}) == state_of(death)
     assert [] == host.received(Message(STATE, death.payload), now + 8)
 
@@ -629,7 +635,7 @@ def test_a_host_id_must_fit_a_topic():
 def test_a_command_reaches_the_edge_node(pair, now):
     """tck-id-topics-dcmd-mqtt, tck-id-payloads-dcmd-seq: QoS 0, no seq, by alias."""
     host, edge = pair
-    sent = host.command(NODE, "filler", "bowl_pressure", "2.5", now)
+    sent = host.write(NODE, "filler", "bowl_pressure", "2.5", now).publish.message
     payload = decode(sent.payload)
     assert (0, False, None, now) == (sent.qos, sent.retain, payload.seq, payload.timestamp_ms)
     assert (None, edge.alias_of("filler", "bowl_pressure")) == (
@@ -654,7 +660,7 @@ def test_a_command_that_cannot_be_is_refused_here(pair, now, write, text):
     """Before anything is sent, in words."""
     host, _ = pair
     with pytest.raises(DeviceError, match=text):
-        host.command(NODE, *write, now)
+        host.write(NODE, *write, now)
 
 
 def test_commands_on_the_wire_are_none_of_the_hosts_business(host, now):

@@ -18,6 +18,7 @@ from uns.sparkplug import (
     MessageType,
     MetricDefinition,
     NodeId,
+    Publish,
     SparkplugTopic,
     decode,
 )
@@ -200,7 +201,7 @@ class Session(RuleBasedStateMachine):
             or any(self.to_host.values())
             or self.host._pacer._wanted
             or self.edge._is_rebirth_owed
-            or (known and (known._sequence.deadline_ms or known._unconfirmed))
+            or (known and (known._here.sequence.deadline_ms or known._unconfirmed))
         )
 
     def check(self):
@@ -240,11 +241,11 @@ class Session(RuleBasedStateMachine):
         for event in events:
             if isinstance(event, Changed):
                 assert self.is_host_connected
-            if not isinstance(event, Message):
+            if not isinstance(event, Publish):
                 continue
-            place = SparkplugTopic.parse(event.topic)
+            place = SparkplugTopic.parse(event.message.topic)
             if place.type is MessageType.NCMD and self.is_edge_connected:
-                self.to_edge.append(event)
+                self.to_edge.append(event.message)
 
 
 Session.TestCase.settings = settings(max_examples=100, stateful_step_count=50, deadline=None)

@@ -21,10 +21,10 @@ from uns.equipment import Machine
 from uns.errors import BrokerError
 from uns.message import Message
 from uns.mqtt import Broker, Session, sessions
-from uns.namespace import Namespace, Output, Presence, State
+from uns.namespace import Fact, Namespace, Output, Presence, State
 from uns.service.edge import now_ms
 from uns.service.recall import recall
-from uns.sparkplug import Born, Died, Event, HostApplication, Problem
+from uns.sparkplug import Born, Changed, Died, Event, HostApplication, Problem, Publish, Reconnect
 
 __all__ = ["NamespaceHealth", "NamespaceService"]
 
@@ -206,7 +206,7 @@ class NamespaceService:
         missing = iter(self.namespace.nodes_missing)
         while some := list(islice(missing, _ASKED_AT_ONCE)):
             for node in some:
-                await session.publish(self.host.request_rebirth(node, now_ms()))
+                await session.publish(self.host.request_rebirth(node, now_ms()).message)
             await asyncio.sleep(TICK_S)
 
     async def _receive(self, session: Session) -> None:
@@ -239,9 +239,11 @@ class NamespaceService:
             return ()
 
     async def _carry_out(self, session: Session, events: Sequence[Event], now: int) -> None:
-        """Publish what events ask for and what they mean for the tree."""
-        asked = [event for event in events if isinstance(event, Message)]
-        out = Output([], asked)
+        """Publish what events ask for and what they mean for the tree.
+
+        A session that is to begin anew fails, and the next one has a will of its own.
+        """
+        out = Output([], [event.message for event in events if isinstance(event, Publish)])
         for event in _facts(events):
             _tell(event)
             try:
@@ -253,6 +255,9 @@ class NamespaceService:
             out.values += found.values
             out.messages += found.messages
         await self._publish(session, out)
+        for reconnect in events:
+            if isinstance(reconnect, Reconnect):
+                raise BrokerError(reconnect.reason)
 
     async def _publish(self, session: Session, out: Output) -> None:
         """Publish; a topic that the broker refuses is said once and costs nothing else."""
@@ -309,8 +314,8 @@ def _parts(batch: Sequence[Message]) -> Iterator[Sequence[Message]]:
         yield batch[begin:]
 
 
-def _facts(events: Iterable[Event]) -> list[Any]:
-    return [event for event in events if not isinstance(event, Message)]
+def _facts(events: Iterable[Event]) -> list[Fact]:
+    return [event for event in events if isinstance(event, Born | Changed | Died | Problem)]
 
 
 def _tell(event: Any) -> None:

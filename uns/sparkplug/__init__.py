@@ -5,7 +5,20 @@ from __future__ import annotations
 from uns.sparkplug.definition import MetricDefinition
 from uns.sparkplug.edge_node import EdgeNode
 from uns.sparkplug.edge_settings import EdgeSettings
-from uns.sparkplug.events import Born, Changed, Command, Died, Event, Leave, Problem
+from uns.sparkplug.events import (
+    Born,
+    Changed,
+    Command,
+    Died,
+    Event,
+    Leave,
+    Problem,
+    Publish,
+    Reconnect,
+    Write,
+    WriteOutcome,
+    Written,
+)
 from uns.sparkplug.host import HostApplication, HostSettings
 from uns.sparkplug.known_node import NodeSettings
 from uns.sparkplug.metrics import DataSet, MetaData, Metric, Parameter, Property, Template
@@ -56,13 +69,18 @@ __all__ = [
     "Payload",
     "Problem",
     "Property",
+    "Publish",
     "RebirthSettings",
+    "Reconnect",
     "Slot",
     "SmallSigned",
     "SparkplugTopic",
     "Template",
     "UInt32Field",
     "WireProfile",
+    "Write",
+    "WriteOutcome",
+    "Written",
     "decode",
     "encode",
     "topic",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any, TypeAlias
 
 from uns.message import Message
@@ -10,7 +11,20 @@ from uns.metric import DataType
 from uns.sparkplug.names import NodeId
 from uns.sparkplug.slot import Slot
 
-__all__ = ["Born", "Changed", "Command", "Died", "Event", "Leave", "Problem"]
+__all__ = [
+    "Born",
+    "Changed",
+    "Command",
+    "Died",
+    "Event",
+    "Leave",
+    "Problem",
+    "Publish",
+    "Reconnect",
+    "Write",
+    "WriteOutcome",
+    "Written",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +74,51 @@ class Problem:
 
 
 @dataclass(frozen=True, slots=True)
+class Publish:
+    """To be published on this server: the name that the shell gave one of its brokers."""
+
+    message: Message
+    server: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reconnect:
+    """Drop the session with this server and connect anew, with the will that is due then."""
+
+    server: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """A command to publish; a `Written` with the same id will say what became of it."""
+
+    id: int
+    publish: Publish
+
+
+class WriteOutcome(StrEnum):
+    """What became of a write."""
+
+    CONFIRMED = "confirmed"  # the metric shows the value
+    UNCONFIRMED = "unconfirmed"  # it did not show it in time; it may still have been written
+    LOST = "lost"  # the device, or the way to it, is gone
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What became of a write; `value` is as the metric's datatype holds it."""
+
+    id: int
+    node: NodeId
+    device_id: str
+    name: str
+    value: Any
+    outcome: WriteOutcome
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Command:
     """Someone asks to write a metric; the value has the metric's datatype."""
 
@@ -81,4 +140,4 @@ class Leave:
     reason: str
 
 
-Event: TypeAlias = Born | Changed | Died | Problem | Message
+Event: TypeAlias = Born | Changed | Died | Problem | Publish | Written | Reconnect

@@ -1,9 +1,10 @@
 """The host application: what every edge node says, checked and in order, without a socket.
 
-The shell owns one MQTT client. For each attempt to connect: `will(now)` for the CONNECT, then
-subscribe to `subscriptions()`, and when they are granted publish what `connected(now)` returns.
-Hand every message to `received`, call `tick` a few times a second, and carry out the events in
-their order: a `Message` among them is to be published.
+The shell owns an MQTT client for each of its brokers and names them as it likes; where there is
+one, the name is "". For each attempt to connect: `will(now)` for the CONNECT, then subscribe to
+`subscriptions()`, and when they are granted carry out what `connected(now)` returns. Hand every
+message to `received`, call `tick` a few times a second, and carry out the events in their order:
+`Publish` on its server, and `Reconnect` by dropping that server's session and beginning anew.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from uns.errors import DeviceError, PeerProtocolError, ProjectError
 from uns.message import Message
 from uns.sparkplug.datatypes import fit
 from uns.sparkplug.envelope import Limits, parse, parse_plain
-from uns.sparkplug.events import Event, Problem
+from uns.sparkplug.events import Event, Problem, Publish, Write
 from uns.sparkplug.known_node import KnownNode, NodeSettings
 from uns.sparkplug.metrics import Metric
 from uns.sparkplug.names import (
@@ -28,9 +29,11 @@ from uns.sparkplug.names import (
     state_topic,
     topic,
 )
+from uns.sparkplug.own_state import OwnState
 from uns.sparkplug.payload import LIMITS, Payload, encode
 from uns.sparkplug.rebirth import Doubt, RebirthPacer, RebirthSettings, rebirth_request
-from uns.sparkplug.state import HostState
+from uns.sparkplug.slot import Slot
+from uns.sparkplug.writes import PendingWrites
 
 __all__ = ["HostApplication", "HostSettings"]
 
@@ -50,10 +53,12 @@ class HostSettings:
     rebirth: RebirthSettings = field(default_factory=RebirthSettings)
     limits: Limits = LIMITS
     max_nodes: int = 10_000
+    max_writes: int = 1_000  # that wait for their devices at a time
+    may_request_rebirth: bool = True  # by itself; where another host sees to it, False
 
 
 class HostApplication:
-    """One host application's session with one broker, and all edge nodes it hears there.
+    """One host application, its session with each of its brokers, and all edge nodes it hears.
 
     Raises ProjectError where the host id cannot be used.
     """
@@ -63,90 +68,106 @@ class HostApplication:
             raise ProjectError(f"the host id `{host_id}` cannot be used: {problem}")
         self.host_id = host_id
         self._settings = settings or HostSettings()
-        self._state_topic = state_topic(host_id)
-        self._state = HostState(is_online=False, timestamp_ms=0)
-        self._is_leaving = False
+        self._states: dict[str, OwnState] = {}  # by server
         self._nodes: dict[NodeId, KnownNode] = {}
         self._pacer = RebirthPacer(self._settings.rebirth)
+        self._writes = PendingWrites(self._settings.max_writes)
         self._topics: dict[str, SparkplugTopic] = {}
         self._problems: dict[tuple[NodeId, str], tuple[int, int]] = {}  # (since, count)
 
-    def will(self, now_ms: int) -> Message:
+    def will(self, now_ms: int, *, server: str = "") -> Message:
         """The STATE death to register with the CONNECT about to be made.
 
         tck-id-host-topic-phid-death-payload-timestamp-connect: now; never below the last one.
         """
-        self._state = HostState(False, max(now_ms, self._state.timestamp_ms))
-        return self._state.message(self.host_id)
+        return self._state(server).will(now_ms)
 
-    def subscriptions(self) -> list[tuple[str, int]]:
+    def subscriptions(self, *, server: str = "") -> list[tuple[str, int]]:  # noqa: ARG002  # all the same
         """What to subscribe to before `connected`; QoS 1 so that no death is lost.
 
         tck-id-message-flow-phid-sparkplug-subscription wants these two, word for word.
         """
-        return [(f"{NAMESPACE}/#", 1), (self._state_topic, 1)]
+        return [(f"{NAMESPACE}/#", 1), (state_topic(self.host_id), 1)]
 
-    def connected(self, now_ms: int) -> list[Event]:
+    def connected(self, now_ms: int, *, server: str = "") -> list[Event]:
         """The broker granted our subscriptions: the STATE birth comes before anything else.
 
         tck-id-host-topic-phid-birth-payload-timestamp: that of the will. Edge nodes known from
         before are asked for their births, by `tick`.
         """
-        self._is_leaving = False
-        self._state = HostState(True, self._state.timestamp_ms or now_ms)
-        for node in self._nodes:
-            self._pacer.want(node, Doubt.LOST_SIGHT, now_ms)
-        return [self._state.message(self.host_id)]
+        events: list[Event] = [self._state(server).born(now_ms)]
+        for known in self._nodes.values():
+            if known.server == server:
+                events += known.lost(now_ms, "this host began a new session with its broker")
+                self._want(known.node, Doubt.LOST_SIGHT, now_ms, server)
+        return events + list(self._writes.follow(events))
 
-    def disconnected(self, now_ms: int) -> list[Event]:
+    def disconnected(self, now_ms: int, *, server: str = "") -> list[Event]:
         """The broker is gone: whatever was learnt through it is stale."""
+        self._state(server).lost()
+        self._pacer.lost(server)
         events: list[Event] = []
         for node in self._nodes.values():
-            events.extend(node.lost(now_ms, "this host lost its broker"))
-        return events
+            events += node.lost_server(server, now_ms, "this host lost its broker")
+        return events + list(self._writes.follow(events))
 
-    def stopping(self, now_ms: int) -> list[Event]:
+    def stopping(self, now_ms: int, *, server: str = "") -> list[Event]:
         """Leaving on purpose: a STATE death with the time of now, before the DISCONNECT.
 
         tck-id-host-topic-phid-death-payload-timestamp-disconnect-clean.
         """
-        self._is_leaving = True
-        self._state = HostState(False, max(now_ms, self._state.timestamp_ms))
-        return [self._state.message(self.host_id)]
+        return [self._state(server).leave(now_ms)]
 
-    def received(self, message: Message, now_ms: int) -> list[Event]:
+    def received(self, message: Message, now_ms: int, *, server: str = "") -> list[Event]:
         """A message arrived; never raises for what a peer sends."""
         try:
             place = self._topics.get(message.topic) or self._parse(message.topic)
-            if place.type is MessageType.STATE:
-                return self._state_seen(place, message)
-            if place.type in _COMMANDS:
+            state = self._states.get(server) or self._state(server)
+            if state.is_lost or place.type in _COMMANDS:
                 return []
-            return self._of_node(place, message, now_ms)
+            if place.type is not MessageType.STATE:
+                return self._of_node(place, message, now_ms, server)
+            if place.host_id != self.host_id:
+                return []
+            return self._limited(state.seen(message.payload, now_ms), now_ms)
         except PeerProtocolError as error:
             return self._limited([Problem(_NOBODY, "", str(error))], now_ms)
 
     def tick(self, now_ms: int) -> list[Event]:
         """Time passed: gives up gaps, marks what stays silent dead, asks for rebirths when due."""
         events: list[Event] = []
+        for state in self._states.values():
+            events += state.tick(now_ms)
         for known in self._nodes.values():
-            events.extend(self._told(known, known.tick(now_ms), now_ms))
+            events += self._told(known, known.tick(now_ms), now_ms)
+        events += self._writes.tick(now_ms)
         return events + self._requests(now_ms)
 
-    def request_rebirth(self, node: NodeId, now_ms: int) -> Message:
+    def request_rebirth(self, node: NodeId, now_ms: int) -> Publish:
         """Ask a node for all its births, because someone wants it; not paced."""
-        return rebirth_request(node, now_ms)
+        known = self._nodes.get(node)
+        return Publish(rebirth_request(node, now_ms), known.server if known else "")
 
-    def command(self, node: NodeId, device_id: str, name: str, value: Any, now_ms: int) -> Message:
-        """The NCMD or DCMD that writes a metric; raises DeviceError where that cannot be.
+    def write(
+        self,
+        node: NodeId,
+        device_id: str,
+        name: str,
+        value: Any,
+        now_ms: int,
+        *,
+        timeout_ms: int = 5_000,
+    ) -> Write:
+        """The command that writes a metric; `Written` says within `timeout_ms` what became of it.
 
-        tck-id-payloads-alias-data-cmd-requirement: by alias where the birth gave one. The
-        datatype is said, for the TCK asks for it although the specification advises against.
+        Raises DeviceError where it cannot be: the device is not live, has no such metric, or the
+        value is null or does not fit its datatype.
         """
+        self._writes.check_room()
         known = self._nodes.get(node)
         device = known.find_device(device_id) if known is not None else None
         place = f"{node}/{device_id}" if device_id else str(node)
-        if device is None:
+        if known is None or device is None:
             raise DeviceError(f"`{place}` is not online", hint="write again once it is back")
         slot = device.find(name)
         if slot is None:
@@ -154,35 +175,35 @@ class HostApplication:
         fitted, why = fit(slot.datatype, value)
         if why or fitted is None:
             raise DeviceError(f"`{value!r}` is no {slot.datatype.label}, which `{name}` is")
-        metric = Metric(
-            name if slot.alias is None else None,
-            fitted,
-            slot.datatype,
-            alias=slot.alias,
-            timestamp_ms=now_ms,
-        )
-        kind = MessageType.DCMD if device_id else MessageType.NCMD
-        return Message(topic(kind, node, device_id), encode(Payload(now_ms, (metric,))))
+        message = _command(node, device_id, slot, fitted, now_ms)
+        number = self._writes.add(node, device_id, slot, fitted, now_ms + timeout_ms)
+        return Write(number, Publish(message, known.server))
 
-    def _of_node(self, place: SparkplugTopic, message: Message, now_ms: int) -> list[Event]:
+    def _state(self, server: str) -> OwnState:
+        return self._states.setdefault(server, OwnState(self.host_id, server))
+
+    def _of_node(
+        self, place: SparkplugTopic, message: Message, now_ms: int, server: str
+    ) -> list[Event]:
         try:
             payload = self._payload(place.type, message.payload)
         except PeerProtocolError as error:
             problem = Problem(place.node, place.device_id, f"{place.type}: {error}")
             if place.node in self._nodes:
-                self._pacer.want(place.node, Doubt.UNREADABLE, now_ms)
+                self._want(place.node, Doubt.UNREADABLE, now_ms, server)
             return self._limited([problem], now_ms) + self._requests(now_ms)
-        known = self._nodes.get(place.node) or self._meet(place.node)
+        known = self._nodes.get(place.node) or self._meet(place.node, server)
         if known is None:
             text = f"more than {self._settings.max_nodes:,} edge nodes; this one is left out"
             return self._limited([Problem(place.node, "", text)], now_ms)
         if message.retain:
             # Births and data are never retained: the broker kept it from a time nobody knows.
-            known.doubt = None if known.is_online else Doubt.NO_BIRTH
+            if not known.is_online:
+                self._want(place.node, Doubt.NO_BIRTH, now_ms, server)
             problem = Problem(place.node, place.device_id, f"a retained {place.type} is ignored")
-            return self._told(known, [problem], now_ms) + self._requests(now_ms)
-        events = known.received(place.type, place.device_id, payload, now_ms)
-        if place.type is MessageType.NBIRTH and known.is_online:
+            return self._limited([problem], now_ms) + self._requests(now_ms)
+        events = known.received(place.type, place.device_id, payload, now_ms, server)
+        if place.type is MessageType.NBIRTH and known.is_online and known.server == server:
             self._pacer.answered(place.node)
         return self._told(known, events, now_ms) + self._requests(now_ms)
 
@@ -192,36 +213,21 @@ class HostApplication:
         return plain if plain is not None else parse(data, limits)
 
     def _told(self, known: KnownNode, events: list[Event], now_ms: int) -> list[Event]:
-        """What a node's record says, its doubt passed on to the pacer."""
+        """What a node's record says, what it means for writes, its doubt passed on to the pacer."""
         if known.doubt is not None:
-            self._pacer.want(known.node, known.doubt, now_ms)
+            self._want(known.node, known.doubt, now_ms, known.doubted_on)
             known.doubt = None
+        if self._writes:
+            events = [*events, *self._writes.follow(events)]
         return self._limited(events, now_ms)
 
+    def _want(self, node: NodeId, doubt: Doubt, now_ms: int, server: str) -> None:
+        if self._settings.may_request_rebirth:
+            self._pacer.want(node, doubt, now_ms, server)
+
     def _requests(self, now_ms: int) -> list[Event]:
-        return [rebirth_request(node, now_ms) for node in self._pacer.due(now_ms)]
-
-    def _state_seen(self, place: SparkplugTopic, message: Message) -> list[Event]:
-        """Our own STATE said to be offline while we are here: say it again.
-
-        tck-id-message-flow-hid-sparkplug-state-message-delivered. While leaving on purpose it
-        is our own last word (eclipse-sparkplug/sparkplug#539).
-        """
-        if place.host_id != self.host_id or self._is_leaving or not self._state.is_online:
-            return []
-        if not message.payload:  # someone cleared the retained message
-            return [self._state.message(self.host_id)]
-        said = HostState.parse(message.payload)
-        if said.is_online:
-            return []
-        events: list[Event] = [self._state.message(self.host_id)]
-        if said.timestamp_ms > self._state.timestamp_ms:
-            text = (
-                f"someone else says that host `{self.host_id}` is offline, and later than our own "
-                "STATE; two hosts seem to share the id"
-            )
-            events.append(Problem(_NOBODY, "", text))
-        return events
+        due = self._pacer.due(now_ms)
+        return [Publish(rebirth_request(node, now_ms), server) for node, server in due]
 
     def _parse(self, text: str) -> SparkplugTopic:
         if len(self._topics) >= _MAX_TOPICS:
@@ -230,7 +236,7 @@ class HostApplication:
         self._topics[text] = place
         return place
 
-    def _meet(self, node: NodeId) -> KnownNode | None:
+    def _meet(self, node: NodeId, server: str) -> KnownNode | None:
         """A record for a node heard for the first time; None where there are too many."""
         if len(self._nodes) >= self._settings.max_nodes:
             silent = next((n for n, known in self._nodes.items() if not known.is_online), None)
@@ -238,7 +244,7 @@ class HostApplication:
                 return None
             del self._nodes[silent]
             self._pacer.forget(silent)
-        self._nodes[node] = KnownNode(node, self._settings.node)
+        self._nodes[node] = KnownNode(node, self._settings.node, server)
         return self._nodes[node]
 
     def _limited(self, events: Iterable[Event], now_ms: int) -> list[Event]:
@@ -254,3 +260,15 @@ class HostApplication:
             self._problems.clear()
         self._problems[key] = (since_ms, count + 1)
         return count < _PROBLEMS_PER_MINUTE
+
+
+def _command(node: NodeId, device_id: str, slot: Slot, value: Any, now_ms: int) -> Message:
+    """The NCMD or DCMD that writes one metric.
+
+    tck-id-payloads-alias-data-cmd-requirement: by alias where the birth gave one. The datatype is
+    said, for the TCK asks for it although the specification advises against.
+    """
+    name = slot.name if slot.alias is None else None
+    metric = Metric(name, value, slot.datatype, alias=slot.alias, timestamp_ms=now_ms)
+    kind = MessageType.DCMD if device_id else MessageType.NCMD
+    return Message(topic(kind, node, device_id), encode(Payload(now_ms, (metric,))))

@@ -7,12 +7,16 @@ Theory of operation
     a node that leaves the request unanswered for the patience time is held for dead: its
     values may be wrong. An NBIRTH voids every device; those that follow with a DBIRTH in time
     never look stale in between.
+
+    A node lives on one server, that of its last NBIRTH: what comes from another waits there for
+    an NBIRTH that takes the node over, and neither feeds the live session nor ends it. Where none
+    comes in time the node is asked for it there.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from uns.sparkplug.decoder import metric_from
@@ -46,22 +50,38 @@ class _Arrived(NamedTuple):
     sent_ms: int
 
 
-class KnownNode:
-    """One edge node, seen from the host. `doubt` is set when its births are needed again."""
+@dataclass(slots=True)
+class _Side:
+    """What one server brought of a node."""
 
-    def __init__(self, node: NodeId, settings: NodeSettings) -> None:
+    server: str
+    sequence: Sequence[_Arrived]
+    early_deaths: dict[int, int] = field(
+        default_factory=dict
+    )  # bdSeq -> until when its birth may come
+    ask_ms: int | None = None  # when to ask for an NBIRTH, for the node lives elsewhere
+
+
+class KnownNode:
+    """One edge node, seen from the host.
+
+    `doubt` is set when its births are needed again, and `doubted_on` is the server to ask it on.
+    """
+
+    def __init__(self, node: NodeId, settings: NodeSettings, server: str = "") -> None:
         self.node = node
         self.is_online = False
         self.doubt: Doubt | None = None
+        self.doubted_on = server
         self._settings = settings
         self._bd_seq: int | None = None
-        self._early_deaths: dict[int, int] = {}  # bdSeq -> until when its birth may still come
         self._death_ms: int | None = None  # when the session of `_bd_seq` died
         self._is_verifying = False
         self._devices: dict[str, KnownDevice] = {}
         self._unconfirmed: dict[str, int] = {}  # device -> until when it may be reborn
         self._patience_until_ms: int | None = None
-        self._sequence: Sequence[_Arrived] = Sequence(settings.reorder_timeout_ms)
+        self._here = _Side(server, Sequence(settings.reorder_timeout_ms))
+        self._elsewhere: dict[str, _Side] = {}
         self._ways: dict[MessageType, Callable[[_Arrived], list[Event]]] = {
             MessageType.DBIRTH: self._device_born,
             MessageType.NDATA: self._data,
@@ -74,47 +94,48 @@ class KnownNode:
         device = self._devices.get(device_id)
         return device if self.is_online and device is not None and device.is_live else None
 
-    def received(self, kind: MessageType, device_id: str, payload: Any, now_ms: int) -> list[Event]:
-        """A birth, data or death of this node or a device of it."""
+    @property
+    def server(self) -> str:
+        """Where it lives, or was heard last."""
+        return self._here.server
+
+    def received(
+        self, kind: MessageType, device_id: str, payload: Any, now_ms: int, server: str = ""
+    ) -> list[Event]:
+        """A birth, data or death of this node or a device of it, from this server."""
+        side = self._here if server == self._here.server else self._other(server)
         sent_ms = payload.timestamp
         if not 0 < sent_ms <= LATEST_MS:
-            sent_ms = max(now_ms, self._sequence.birth_ms)
+            sent_ms = max(now_ms, side.sequence.birth_ms)
         arrived = _Arrived(kind, device_id, payload, sent_ms)
         if kind is MessageType.NBIRTH:
-            return self._born(arrived, now_ms)
+            return self._born(arrived, side, now_ms)
         if kind is MessageType.NDEATH:
-            return self._died(arrived, now_ms)
+            return self._died(arrived, side, now_ms)
+        if not self.is_online:  # then it is where it is heard
+            self._move(side)
+        if side is not self._here:
+            return self._heard_elsewhere(arrived, side, now_ms)
         if not payload.HasField("seq"):
             return self._without_seq(arrived)
-        place = self._sequence.place(
-            payload.seq % 256, arrived, sent_ms, now_ms, is_birth=kind is MessageType.DBIRTH
-        )
-        if not self.is_online:
-            self.doubt = Doubt.NO_BIRTH
-            return []
-        if place in (Place.LATE, Place.STRAY):
-            # A device born in the millisecond before its node's rebirth looks like its follower,
-            # and so does old data with the same number.
-            if place is Place.STRAY or sent_ms == self._sequence.birth_ms:
-                self.doubt = Doubt.AMBIGUOUS
-            text = f"{kind} with seq {payload.seq} came late or twice and was not applied"
-            return [self._problem(device_id, text)]
-        if place is Place.EARLY:
-            return []
-        return self._ways[kind](arrived) + self._take_held(now_ms)
+        return self._in_turn(arrived, now_ms)
 
     def tick(self, now_ms: int) -> list[Event]:
         """Time passed: gaps, devices and answers that were waited for."""
         events: list[Event] = []
-        deadline_ms = self._sequence.deadline_ms
+        deadline_ms = self._here.sequence.deadline_ms
         if deadline_ms is not None and now_ms >= deadline_ms:
             events.extend(self._give_up_gap(now_ms))
         overdue = [device for device, until in self._unconfirmed.items() if now_ms >= until]
         for device_id in overdue:
-            self.doubt = self.doubt or Doubt.GAP
+            self._doubt(self.doubt or Doubt.GAP)
             events.extend(self._lose(device_id, now_ms, "it was not born again with its node"))
         if self._patience_until_ms is not None and now_ms >= self._patience_until_ms:
             events.extend(self.lost(now_ms, "its births were asked for and did not come"))
+        for side in self._elsewhere.values():
+            if side.ask_ms is not None and now_ms >= side.ask_ms:
+                side.ask_ms = None
+                self._doubt(Doubt.ELSEWHERE, side)
         return events
 
     def lost(self, now_ms: int, reason: str) -> list[Event]:
@@ -123,15 +144,58 @@ class KnownNode:
         self._devices.clear()
         self._unconfirmed.clear()
         self._patience_until_ms = None
-        self._sequence.stop()
+        self._here.sequence.stop()
         return [Died(self.node, None, now_ms, reason)] if was_online else []
 
-    def _born(self, arrived: _Arrived, now_ms: int) -> list[Event]:
+    def lost_server(self, server: str, now_ms: int, reason: str) -> list[Event]:
+        """What was learnt through this server cannot be trusted any more."""
+        if server == self.server:
+            return self.lost(now_ms, reason)
+        self._elsewhere.pop(server, None)
+        return []
+
+    def _doubt(self, doubt: Doubt, side: _Side | None = None) -> None:
+        self.doubt, self.doubted_on = doubt, (side or self._here).server
+
+    def _other(self, server: str) -> _Side:
+        side = self._elsewhere.get(server)
+        if side is None:
+            side = _Side(server, Sequence(self._settings.reorder_timeout_ms))
+            self._elsewhere[server] = side
+        return side
+
+    def _move(self, side: _Side) -> None:
+        if side is self._here:
+            return
+        if self.is_online:
+            self._here.sequence.stop()
+        self._elsewhere[self._here.server] = self._here
+        self._here = self._elsewhere.pop(side.server)
+        side.ask_ms = None
+
+    def _heard_elsewhere(self, arrived: _Arrived, side: _Side, now_ms: int) -> list[Event]:
+        """It has moved and its NBIRTH is on the way or was lost, or it is late from where it was."""
+        if arrived.sent_ms <= self._here.sequence.birth_ms:
+            text = f"{arrived.kind} came late from a server that it has left, and was not applied"
+            return [self._problem(arrived.device_id, text)]
+        if arrived.payload.HasField("seq"):
+            is_birth = arrived.kind is MessageType.DBIRTH
+            seq = arrived.payload.seq % 256
+            side.sequence.place(seq, arrived, arrived.sent_ms, now_ms, is_birth=is_birth)
+        if side.ask_ms is None:
+            side.ask_ms = now_ms + self._settings.reorder_timeout_ms
+        return []
+
+    def _born(self, arrived: _Arrived, side: _Side, now_ms: int) -> list[Event]:
         """NBIRTH: any seq is accepted (the specification contradicts itself), 0 is sent."""
+        is_here = side is self._here
+        if self.is_online and not is_here and arrived.sent_ms < self._here.sequence.birth_ms:
+            return self._heard_elsewhere(arrived, side, now_ms)
         bd_seq = _bd_seq_of(arrived.payload)
-        if self._is_dead_already(bd_seq, now_ms):
-            return self._died_before_born(bd_seq, now_ms)
-        is_after_death = bd_seq == self._bd_seq and self._died_lately(now_ms)
+        if _is_dead_already(side, bd_seq, now_ms):
+            return self._died_before_born(side, bd_seq, now_ms)
+        self._move(side)
+        is_after_death = is_here and bd_seq == self._bd_seq and self._died_lately(now_ms)
         self._bd_seq, self.is_online, self.doubt = bd_seq, True, None
         self._patience_until_ms = self._death_ms = None
         until_ms = now_ms + self._settings.reorder_timeout_ms
@@ -141,7 +205,7 @@ class KnownNode:
             if device_id and device.is_live
         }
         self._devices.clear()
-        self._sequence.restart(arrived.payload.seq % 256, arrived.sent_ms, now_ms)
+        side.sequence.restart(arrived.payload.seq % 256, arrived.sent_ms, now_ms)
         self._is_verifying = is_after_death and not self._is_verifying
         if self._is_verifying:
             self._verify(now_ms)
@@ -156,58 +220,81 @@ class KnownNode:
 
         Node-RED dies and is born with one bdSeq at every rebirth, so its answer counts.
         """
-        self.doubt = Doubt.EARLY_DEATH
+        self._doubt(Doubt.EARLY_DEATH)
         self._patience_until_ms = now_ms + self._settings.patience_ms
 
-    def _is_dead_already(self, bd_seq: int | None, now_ms: int) -> bool:
-        until_ms = 0 if bd_seq is None else self._early_deaths.pop(bd_seq, 0)
-        return now_ms < until_ms
-
-    def _died_before_born(self, bd_seq: int | None, now_ms: int) -> list[Event]:
+    def _died_before_born(self, side: _Side, bd_seq: int | None, now_ms: int) -> list[Event]:
         """Brokers may swap an NBIRTH and the NDEATH that follows it. If it lives, it will answer."""
-        self._bd_seq, self._death_ms, self.doubt = bd_seq, now_ms, Doubt.EARLY_DEATH
+        self._doubt(Doubt.EARLY_DEATH, side)
+        if side is not self._here:
+            return []
+        self._bd_seq, self._death_ms = bd_seq, now_ms
         return self.lost(now_ms, "its death arrived before its birth")
 
-    def _died(self, arrived: _Arrived, now_ms: int) -> list[Event]:
+    def _died(self, arrived: _Arrived, side: _Side, now_ms: int) -> list[Event]:
         """NDEATH: everything of the node is stale, by this host's clock.
 
         tck-id-operational-behavior-edge-node-termination-host-action-ndeath-node-offline and its
-        neighbours. One with another bdSeq speaks of another session: a late will.
+        neighbours. One with another bdSeq speaks of another session, and so does one from
+        another server: a late will.
         """
         bd_seq = _bd_seq_of(arrived.payload)
-        if bd_seq is None:
-            self.doubt = Doubt.UNREADABLE
+        if bd_seq is None and side is self._here:
+            self._doubt(Doubt.UNREADABLE)
             problem = self._problem("", "NDEATH has no bdSeq; held for dead until it answers")
             return [problem, *self.lost(now_ms, "it died")]
-        if bd_seq != self._bd_seq:
-            if len(self._early_deaths) >= _MAX_EARLY_DEATHS:
-                self._early_deaths.pop(next(iter(self._early_deaths)))
-            self._early_deaths[bd_seq] = now_ms + self._settings.reorder_timeout_ms
+        if bd_seq is None:
+            return [self._problem("", "NDEATH has no bdSeq, on a server that the node has left")]
+        if bd_seq != self._bd_seq or side is not self._here:
+            if len(side.early_deaths) >= _MAX_EARLY_DEATHS:
+                side.early_deaths.pop(next(iter(side.early_deaths)))
+            side.early_deaths[bd_seq] = now_ms + self._settings.reorder_timeout_ms
             return []
         self._death_ms = now_ms
         return self.lost(now_ms, "it died")
 
+    def _in_turn(self, arrived: _Arrived, now_ms: int) -> list[Event]:
+        """A message that has its place in the order of the node."""
+        kind, device_id, payload, sent_ms = arrived
+        sequence = self._here.sequence
+        place = sequence.place(
+            payload.seq % 256, arrived, sent_ms, now_ms, is_birth=kind is MessageType.DBIRTH
+        )
+        if not self.is_online:
+            self._doubt(Doubt.NO_BIRTH)
+            return []
+        if place in (Place.LATE, Place.STRAY):
+            # A device born in the millisecond before its node's rebirth looks like its follower,
+            # and so does old data with the same number.
+            if place is Place.STRAY or sent_ms == sequence.birth_ms:
+                self._doubt(Doubt.AMBIGUOUS)
+            text = f"{kind} with seq {payload.seq} came late or twice and was not applied"
+            return [self._problem(device_id, text)]
+        if place is Place.EARLY:
+            return []
+        return self._ways[kind](arrived) + self._take_held(now_ms)
+
     def _without_seq(self, arrived: _Arrived) -> list[Event]:
         """tck-id-payloads-sequence-num-always-included; taken as it comes, there is no order."""
         if not self.is_online:
-            self.doubt = Doubt.NO_BIRTH
+            self._doubt(Doubt.NO_BIRTH)
             return []
         problem = self._problem(arrived.device_id, f"{arrived.kind} has no seq")
         return [problem, *self._ways[arrived.kind](arrived)]
 
     def _take_held(self, now_ms: int) -> list[Event]:
         events: list[Event] = []
-        while (held := self._sequence.take(now_ms)) is not None:
+        while (held := self._here.sequence.take(now_ms)) is not None:
             events.extend(self._ways[held.kind](held))
         return events
 
     def _give_up_gap(self, now_ms: int) -> list[Event]:
         """tck-id-operational-behavior-host-reordering-rebirth: the timer ran out."""
-        self.doubt = Doubt.GAP
+        self._doubt(Doubt.GAP)
         if self._patience_until_ms is None:
             self._patience_until_ms = now_ms + self._settings.patience_ms
         events: list[Event] = []
-        for held in self._sequence.give_up():
+        for held in self._here.sequence.give_up():
             events.extend(self._ways[held.kind](held))
         return events
 
@@ -227,7 +314,7 @@ class KnownNode:
     def _data(self, arrived: _Arrived) -> list[Event]:
         device = self._devices.get(arrived.device_id)
         if device is None or not device.is_live:
-            self.doubt = self.doubt or Doubt.NO_DEVICE_BIRTH
+            self._doubt(self.doubt or Doubt.NO_DEVICE_BIRTH)
             return [self._problem(arrived.device_id, f"{arrived.kind} came without a birth")]
         is_plain = isinstance(arrived.payload, PlainPayloadMessage)
         read_metrics = device.read_plain if is_plain else device.read
@@ -240,7 +327,7 @@ class KnownNode:
                 Changed(self.node, arrived.device_id, read.historical, is_historical=True)
             )
         if read.unknown:
-            self.doubt = self.doubt or Doubt.UNKNOWN_METRIC
+            self._doubt(self.doubt or Doubt.UNKNOWN_METRIC)
             names = ", ".join(read.unknown[:5])
             text = f"{arrived.kind} has {len(read.unknown)} metrics that no birth named: {names}"
             events.append(self._problem(arrived.device_id, text))
@@ -261,6 +348,11 @@ class KnownNode:
 
     def _problem(self, device_id: str, text: str) -> Problem:
         return Problem(self.node, device_id, text)
+
+
+def _is_dead_already(side: _Side, bd_seq: int | None, now_ms: int) -> bool:
+    until_ms = 0 if bd_seq is None else side.early_deaths.pop(bd_seq, 0)
+    return now_ms < until_ms
 
 
 def _bd_seq_of(payload: Any) -> int | None:

@@ -26,6 +26,7 @@ class Doubt(StrEnum):
     UNKNOWN_METRIC = "data came for a metric that no birth named"
     UNREADABLE = "a message could not be read"
     LOST_SIGHT = "this host lost its broker"
+    ELSEWHERE = "it is heard on another server than that of its birth"
 
 
 # A new birth need not cure these: a node that always makes the mistake is asked ever less.
@@ -34,6 +35,7 @@ _RECURRING = (
     Doubt.UNREADABLE,
     Doubt.NO_DEVICE_BIRTH,
     Doubt.AMBIGUOUS,
+    Doubt.ELSEWHERE,
 )
 
 
@@ -46,11 +48,13 @@ class RebirthSettings:
     attempts: int = 8  # without an answer; then only new data of the node starts over
     burst: int = 50  # requests to all nodes together at once …
     per_second: float = 20.0  # … and from then on
+    triggers: frozenset[Doubt] = frozenset(Doubt)  # what else is doubted is only reported
 
 
 @dataclass(slots=True)
 class _Asked:
     doubt: Doubt | None = None  # None: nothing is wanted
+    server: str = ""  # where the node was heard last
     due_ms: int = 0
     attempts: int = 0
     level: int = 0
@@ -67,14 +71,17 @@ class RebirthPacer:
         self._tokens = float(settings.burst)
         self._filled_ms: int | None = None
 
-    def want(self, node: NodeId, doubt: Doubt, now_ms: int) -> None:
-        """A node's births are needed; `due` says when to ask."""
+    def want(self, node: NodeId, doubt: Doubt, now_ms: int, server: str = "") -> None:
+        """A node's births are needed; `due` says when to ask, and on this server."""
+        if doubt not in self._settings.triggers:
+            return
         if node in self._wanted:
+            self._wanted[node].server = server
             return
         asked = self._asked.setdefault(node, _Asked())
         if now_ms - asked.last_ms > 2 * self._settings.longest_ms:
             asked.level = 0
-        asked.doubt, asked.attempts = doubt, 0
+        asked.doubt, asked.attempts, asked.server = doubt, 0, server
         asked.due_ms = asked.last_ms + self._pause_ms(node, asked.level) if asked.level else now_ms
         self._wanted[node] = asked
 
@@ -89,17 +96,23 @@ class RebirthPacer:
         self._wanted.pop(node, None)
         self._asked.pop(node, None)
 
-    def due(self, now_ms: int) -> list[NodeId]:
-        """The nodes to ask now, as far as the budget reaches."""
+    def lost(self, server: str) -> None:
+        """The server is gone: who is asked there would not hear it."""
+        for node in [node for node, asked in self._wanted.items() if asked.server == server]:
+            del self._wanted[node]
+
+    def due(self, now_ms: int) -> list[tuple[NodeId, str]]:
+        """The nodes to ask now, as far as the budget reaches, and where."""
         if not self._wanted:
             return []
         self._fill(now_ms)
         ready = [node for node, asked in self._wanted.items() if asked.due_ms <= now_ms]
         chosen = ready[: int(self._tokens)]
         self._tokens -= len(chosen)
+        found = [(node, self._wanted[node].server) for node in chosen]
         for node in chosen:
             self._count(node, now_ms)
-        return chosen
+        return found
 
     def _count(self, node: NodeId, now_ms: int) -> None:
         asked = self._wanted[node]
