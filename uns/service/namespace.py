@@ -21,7 +21,7 @@ from uns.equipment import Machine
 from uns.errors import BrokerError
 from uns.message import Message
 from uns.mqtt import Broker, Session, sessions
-from uns.namespace import Fact, Namespace, Output, Presence, State
+from uns.namespace import Fact, ForeignRule, Namespace, Output, Presence, State
 from uns.service.edge import now_ms
 from uns.service.recall import recall
 from uns.sparkplug import Born, Changed, Died, Event, HostApplication, Problem, Publish, Reconnect
@@ -65,6 +65,7 @@ class NamespaceService:
     """Keeps the tree below `enterprise` true, on one broker, until cancelled.
 
     `host_id` names this host application; two services on one broker need two of them.
+    `foreign` are the project's rules for devices of others.
     """
 
     def __init__(
@@ -74,9 +75,10 @@ class NamespaceService:
         broker: Broker,
         *,
         host_id: str = "",
+        foreign: Sequence[ForeignRule] = (),
     ) -> None:
         """Compile everything; connect to nothing yet."""
-        self.namespace = Namespace(enterprise, machines)
+        self.namespace = Namespace(enterprise, machines, foreign)
         self.host = HostApplication(host_id or f"uns-{enterprise}")
         self._broker = broker
         self._client_id = f"uns-namespace-{self.host.host_id}"
@@ -254,6 +256,8 @@ class NamespaceService:
                 continue
             out.values += found.values
             out.messages += found.messages
+            for notice in found.notices:
+                log.warning("%s", notice)
         await self._publish(session, out)
         for reconnect in events:
             if isinstance(reconnect, Reconnect):

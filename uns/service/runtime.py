@@ -111,7 +111,9 @@ class Runtime:
             else None
         )
         self.namespace = (
-            NamespaceService(project.enterprise, machines, broker)
+            NamespaceService(
+                project.enterprise, machines, broker, foreign=project.sparkplug.foreign
+            )
             if Part.NAMESPACE in parts
             else None
         )
