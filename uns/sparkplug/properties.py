@@ -7,6 +7,7 @@ from typing import Any
 
 from uns.metric import DataType, Quality, Value
 from uns.sparkplug.metrics import Property, PropertySet
+from uns.sparkplug.quality import read_quality
 
 __all__ = ["DETAIL", "QUALITY", "plain", "quality_of", "quality_properties", "typed"]
 
@@ -70,14 +71,18 @@ def quality_properties(quality: int, detail: str = "") -> dict[str, Property]:
 
 
 def quality_of(properties: PropertySet) -> tuple[int, str]:
-    """The quality that properties tell of, and why: absent is Good, unknown codes are Bad."""
+    """The quality that properties tell of, and why: absent is Good, unknown codes are Bad.
+
+    What Ignition and OPC mean by their own codes is read as well (uns.sparkplug.quality).
+    """
     detail = _text(properties.get(DETAIL))
     code = properties.get(QUALITY)
     if code is None or code.value is None or code.value == Quality.GOOD:
         return (Quality.UNCERTAIN, detail) if detail else (Quality.GOOD, "")
-    if code.value == Quality.STALE:
-        return Quality.STALE, detail or _WORDS[Quality.STALE]
-    return Quality.BAD, detail or _WORDS[Quality.BAD]
+    quality, word = read_quality(code.value)
+    if quality == Quality.GOOD:
+        return (Quality.UNCERTAIN, detail) if detail else (Quality.GOOD, "")
+    return quality, detail or word or _WORDS[quality]
 
 
 def _text(entry: Property | None) -> str:
