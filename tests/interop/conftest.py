@@ -6,11 +6,16 @@ import asyncio
 import json
 import os
 import shutil
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from tshark import Capture, tshark_problem
 
 from uns.errors import BrokerError
 from uns.service.broker import MosquittoBroker
@@ -144,3 +149,12 @@ async def mosquitto() -> AsyncIterator[MosquittoBroker]:
         yield broker
     finally:
         await broker.__aexit__(None, None, None)
+
+
+@pytest.fixture
+async def capture(mosquitto: MosquittoBroker, tmp_path: Path) -> AsyncIterator[Capture]:
+    """Wireshark on the broker's port; it is listening when the test begins."""
+    if problem := tshark_problem():
+        pytest.skip(problem)
+    async with Capture(mosquitto.port, tmp_path) as made:
+        yield made
