@@ -1,8 +1,6 @@
-"""What the Sparkplug tests share: a line with a few machines, and bytes from their drawer."""
+"""What the Sparkplug tests share: a line with a few machines."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 import pytest
 
@@ -58,12 +56,3 @@ def host() -> HostApplication:
     host.will(NOW)
     host.connected(NOW)
     return host
-
-
-@pytest.fixture(scope="session")
-def research() -> Path:
-    """The folder of recorded facts beside the repository, where there is one."""
-    folder = Path(__file__).resolve().parents[3] / "shared" / "research"
-    if not (folder / "sparkplug_golden.json").exists():
-        pytest.skip("the golden vectors (../shared/research/sparkplug_golden.json) are not here")
-    return folder
