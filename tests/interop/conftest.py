@@ -15,9 +15,11 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from live_host import LiveHost
 from tshark import Capture, tshark_problem
 
 from uns.errors import BrokerError
+from uns.mqtt import Broker
 from uns.service.broker import MosquittoBroker
 
 FOLDER = Path(__file__).parent
@@ -158,3 +160,16 @@ async def capture(mosquitto: MosquittoBroker, tmp_path: Path) -> AsyncIterator[C
         pytest.skip(problem)
     async with Capture(mosquitto.port, tmp_path) as made:
         yield made
+
+
+@pytest.fixture
+async def live(mosquitto: MosquittoBroker) -> AsyncIterator[LiveHost]:
+    """Our host application, online."""
+    async with LiveHost(Broker.parse(mosquitto.url)) as host:
+        yield host
+
+
+@pytest.fixture
+def late_host(mosquitto: MosquittoBroker) -> Callable[[], LiveHost]:
+    """Our host application, to be started by the test."""
+    return lambda: LiveHost(Broker.parse(mosquitto.url))
