@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from uns.errors import ProjectError
+from uns.metric import DataType
 from uns.sparkplug.compiled import CompiledMetric
 from uns.sparkplug.definition import MetricDefinition
 from uns.sparkplug.names import BD_SEQ, REBIRTH, NodeId, id_problem
 from uns.sparkplug.profile import WireProfile
 
 __all__ = ["AliasSpace"]
+
+_NO_METRICS = (DataType.UNKNOWN, DataType.PROPERTY_SET, DataType.PROPERTY_SET_LIST)
 
 
 class AliasSpace:
@@ -48,6 +51,11 @@ class AliasSpace:
                     f"`{self._node}/{device_id}`: the metric name `{definition.name}` is empty, "
                     "kept for Sparkplug, or there twice",
                     hint="give every metric of a device a name of its own",
+                )
+            if definition.datatype in _NO_METRICS:
+                raise ProjectError(
+                    f"`{self._node}/{device_id}`: the metric `{definition.name}` cannot be "
+                    f"of datatype {definition.datatype.label}"
                 )
             seen.add(definition.name)
 

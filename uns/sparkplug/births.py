@@ -8,7 +8,7 @@ from uns.metric import DataType, Quality
 from uns.sparkplug.aliases import AliasSpace
 from uns.sparkplug.compiled import CompiledMetric
 from uns.sparkplug.definition import MetricDefinition
-from uns.sparkplug.live_data import AnyReading
+from uns.sparkplug.live_data import AnyReading, in_order
 from uns.sparkplug.metrics import Template
 from uns.sparkplug.names import BD_SEQ, REBIRTH
 from uns.sparkplug.profile import WireProfile
@@ -54,7 +54,7 @@ class Births:
         self.templates = templates
         for alias, name in self._instances.items():
             known = self._wholes.pop(alias, None)
-            fitting = templates.partial(name, known) if known else None
+            fitting = templates.partial(name, known, 0) if known else None
             if fitting is not None:
                 self._wholes[alias] = fitting
 
@@ -81,7 +81,8 @@ class Births:
                 said[alias] = known
             _, value, quality, timestamp_ms = known or (alias, None, Quality.GOOD, now_ms)
             if alias in self._instances:
-                value = self.templates.whole(self._instances[alias], self._wholes.get(alias))
+                name = self._instances[alias]
+                value = self.templates.whole(name, self._wholes.get(alias), now_ms)
             births.append(metric.birth(value, quality, timestamp_ms))
         return births
 
@@ -90,12 +91,31 @@ class Births:
         said = self._said.get(device_id, {}).get(reading[0])
         return said is not None and said == reading
 
-    def resolve(self, device_id: str, readings: Sequence[AnyReading]) -> Sequence[AnyReading]:
-        """The readings with instances of templates as they may travel; most devices have none."""
+    def resolve(self, readings: Sequence[AnyReading], now_ms: int) -> Sequence[AnyReading]:
+        """The readings with instances of templates as they may travel; most nodes have none.
+
+        Their members are remembered: the next birth has all of them.
+        """
         instances = self._instances
-        if not instances or instances.keys().isdisjoint(self._metrics.devices[device_id]):
+        if not instances:
             return readings
-        return [self._resolved(one) if one[0] in instances else one for one in readings]
+        resolved = []
+        for reading in in_order(readings, now_ms):
+            fitting = self.past(reading)
+            alias, value, *_ = fitting
+            if alias in instances and isinstance(value, Template):
+                self._wholes[alias] = self.templates.merged(self._wholes.get(alias), value)
+            resolved.append(fitting)
+        return resolved
+
+    def past(self, reading: AnyReading) -> AnyReading:
+        """A reading as it may travel, and nothing remembered: an instance's members are checked."""
+        alias, value, quality, timestamp_ms = reading
+        name = self._instances.get(alias)
+        if name is None or value is None:
+            return reading
+        value = self.templates.partial(name, value, timestamp_ms)
+        return alias, value, quality if value else Quality.BAD, timestamp_ms
 
     def keep(self, readings: Iterable[AnyReading], now_ms: int) -> None:
         """Readings that are not published: they are the values of the next birth."""
@@ -108,12 +128,3 @@ class Births:
             _, value, quality, timestamp_ms = self.current[alias]
             if quality != Quality.BAD:
                 self.current[alias] = (alias, value, Quality.STALE, timestamp_ms)
-
-    def _resolved(self, reading: AnyReading) -> AnyReading:
-        """An instance's members, checked and remembered: the next birth has all of them."""
-        alias, value, quality, timestamp_ms = reading
-        partial = self.templates.partial(self._instances[alias], value)
-        if partial is None:
-            return alias, None, Quality.BAD, timestamp_ms
-        self._wholes[alias] = self.templates.merged(self._wholes.get(alias), partial)
-        return alias, partial, quality, timestamp_ms

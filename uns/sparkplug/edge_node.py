@@ -308,7 +308,7 @@ class EdgeNode:
         if self._is_rebirth_owed or not self.is_sending(device_id):
             self._space.check_handles(device_id, (reading[0] for reading in readings))
         messages = self._owed_births(now_ms) if self._is_rebirth_owed else []
-        readings = self._births_of.resolve(device_id, readings)
+        readings = self._births_of.resolve(readings, now_ms)
         if not self.is_sending(device_id):
             self._births_of.keep(readings, now_ms)
             return messages
@@ -337,13 +337,15 @@ class EdgeNode:
         """
         if not self.is_sending(device_id):
             return []
-        metrics, find = self._devices[device_id], self._space.find
-        encoded = [
-            metrics[alias].historical(value, quality, timestamp_ms or now_ms)
-            for name, value, quality, timestamp_ms in samples
-            if (alias := find(device_id, name)) is not None
-        ]
-        self.unknown_recalled += len(samples) - len(encoded)
+        metrics, past = self._devices[device_id], self._births_of.past
+        encoded: list[bytes] = []
+        for name, value, quality, timestamp_ms in samples:
+            alias = self._space.find(device_id, name)
+            if alias is None:
+                self.unknown_recalled += 1
+                continue
+            _, value, quality, at_ms = past((alias, value, quality, timestamp_ms or now_ms))
+            encoded.append(metrics[alias].historical(value, quality, at_ms))
         kind = MessageType.DDATA if device_id else MessageType.NDATA
         return [
             self._send(kind, device_id, encoded[start : start + _RECALLED_PER_MESSAGE], now_ms)

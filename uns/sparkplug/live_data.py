@@ -11,7 +11,7 @@ from uns.sparkplug.compiled import STAMP_BYTES, CompiledMetric
 from uns.sparkplug.metrics import MetricValue
 from uns.sparkplug.varint import varint
 
-__all__ = ["AnyReading", "encode_readings"]
+__all__ = ["AnyReading", "encode_readings", "in_order"]
 
 # (alias, value, quality, timestamp): a Reading whose value may be any that Sparkplug knows
 AnyReading: TypeAlias = tuple[int, MetricValue, int, int]
@@ -39,7 +39,7 @@ def encode_readings(
         alias, value, quality, at_ms = reading
         if at_ms != last_ms:
             if at_ms < last_ms:
-                return encode_readings(metrics, _in_order(readings, now_ms), current, now_ms)
+                return encode_readings(metrics, in_order(readings, now_ms), current, now_ms)
             last_ms, stamp = at_ms, varint(at_ms)
             quick = _GOOD if len(stamp) == STAMP_BYTES else None
         metric = metrics[alias]
@@ -49,7 +49,7 @@ def encode_readings(
     return parts
 
 
-def _in_order(readings: Sequence[AnyReading], now_ms: int) -> list[AnyReading]:
+def in_order(readings: Sequence[AnyReading], now_ms: int) -> list[AnyReading]:
     """The readings by time; what has none was read now, and what is older than 1970 never."""
     stamped = [
         (alias, value, quality, at if at > 0 else max(now_ms, 1))

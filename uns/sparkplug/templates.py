@@ -58,33 +58,36 @@ class Templates:
 
     def birth(self, now_ms: int, profile: WireProfile) -> list[bytes]:
         """The definitions as metrics of an NBIRTH; they have no alias, for no data carries them."""
-        return [
-            CompiledMetric(MetricDefinition(name, DataType.TEMPLATE), None, profile).birth(
-                template, Quality.GOOD, now_ms
-            )
-            for name, template in self._definitions.items()
-        ]
+        births = []
+        for name, template in self._definitions.items():
+            metric = CompiledMetric(MetricDefinition(name, DataType.TEMPLATE), None, profile)
+            members = (replace(member, timestamp_ms=now_ms) for member in template.metrics)
+            shape = replace(template, metrics=tuple(members))
+            births.append(metric.birth(shape, Quality.GOOD, now_ms))
+        return births
 
-    def whole(self, name: str, said: Template | None = None) -> Template:
+    def whole(self, name: str, said: Template | None, now_ms: int) -> Template:
         """An instance with every member and parameter, as births carry it.
 
-        tck-id-payloads-template-instance-members-birth; what was never said is the definition's.
+        tck-id-payloads-template-instance-members-birth; what was never said is the definition's,
+        as of now.
         """
         shape = self._definitions[name]
         members = {metric.name: metric for metric in said.metrics} if said else {}
         parameters = {entry.name: entry for entry in said.parameters} if said else {}
         return Template(
-            tuple(self._whole_member(one, members.get(one.name)) for one in shape.metrics),
+            tuple(self._whole_member(m, members.get(m.name), now_ms) for m in shape.metrics),
             tuple(parameters.get(one.name, one) for one in shape.parameters),
             version=shape.version,
             reference=name,
         )
 
-    def partial(self, name: str, value: Any) -> Template | None:
+    def partial(self, name: str, value: Any, at_ms: int) -> Template | None:
         """What may travel of an instance in data: members named and typed by the definition.
 
-        A member's value that does not fit is null and Bad. None where `value` is no instance of
-        this type: tck-id-payloads-template-instance-members allows no others.
+        A member without a time has that of the instance; one whose value does not fit is null
+        and Bad. None where `value` is no instance of this type:
+        tck-id-payloads-template-instance-members allows no member that the definition lacks.
         """
         if not isinstance(value, Template) or value.reference not in (None, "", name):
             return None
@@ -96,7 +99,7 @@ class Templates:
         if any(entry.name not in defaults for entry in value.parameters):
             return None
         return Template(
-            tuple(self._fitted(known[metric.name], metric) for metric in value.metrics),
+            tuple(self._fitted(known[metric.name], metric, at_ms) for metric in value.metrics),
             tuple(_fitted_parameter(defaults[entry.name], entry) for entry in value.parameters),
             version=shape.version,
             reference=name,
@@ -116,19 +119,21 @@ class Templates:
         parameters = {entry.name: entry for entry in (*old.parameters, *new.parameters)}
         return replace(new, metrics=(*members.values(),), parameters=(*parameters.values(),))
 
-    def _whole_member(self, member: Metric, said: Metric | None) -> Metric:
+    def _whole_member(self, member: Metric, said: Metric | None, now_ms: int) -> Metric:
         reference = _reference_of(member)
+        metric = said or replace(member, timestamp_ms=now_ms)
         if not reference:
-            return said or member
+            return metric
         value = said.value if said and isinstance(said.value, Template) else None
-        return replace(said or member, value=self.whole(reference, value))
+        return replace(metric, value=self.whole(reference, value, now_ms))
 
-    def _fitted(self, member: Metric, metric: Metric) -> Metric:
+    def _fitted(self, member: Metric, metric: Metric, at_ms: int) -> Metric:
         """A member's new value, under the definition's name and type."""
-        metric = replace(metric, datatype=member.datatype, alias=None)
+        at_ms = metric.timestamp_ms or at_ms
+        metric = replace(metric, datatype=member.datatype, alias=None, timestamp_ms=at_ms)
         reference = _reference_of(member)
         if reference:
-            value, why = self.partial(reference, metric.value), "Type"
+            value, why = self.partial(reference, metric.value, at_ms), "Type"
         else:
             value, why = fit(member.datatype, metric.value)
         if value is not None or metric.value is None:
