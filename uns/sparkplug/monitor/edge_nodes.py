@@ -1,0 +1,166 @@
+"""All edge nodes on one server: each message judged by itself, then in its turn."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from uns.message import Message
+from uns.sparkplug.monitor.board import Board, Boards, Budget
+from uns.sparkplug.monitor.client import Client
+from uns.sparkplug.monitor.data_rules import ORDER_RULES
+from uns.sparkplug.monitor.grade import Kind
+from uns.sparkplug.monitor.message_rules import MESSAGE_RULES
+from uns.sparkplug.monitor.metric_rules import METRIC_RULES
+from uns.sparkplug.monitor.node import Life, NodeWatch
+from uns.sparkplug.monitor.rule import KEPT, Rule, tck
+from uns.sparkplug.monitor.settings import MonitorSettings
+from uns.sparkplug.monitor.sight import Sight
+from uns.sparkplug.names import MessageType, NodeId, SparkplugTopic
+
+__all__ = ["EdgeNodes"]
+
+_IN_FLIGHT_MS = 1_000  # what a node sent before it heard of a request may take this long
+_RULES = {kind: MESSAGE_RULES[kind] + METRIC_RULES[kind] for kind in MessageType}
+
+_DEATH: Rule[str] = Rule(
+    tck("payloads-ndeath-bdseq"),
+    "the bdSeq of the NBIRTH",
+    lambda said: said,
+    "die with the number of the CONNECT whose session ends",
+)
+_REBORN: Rule[str] = Rule(
+    tck("operational-behavior-data-commands-rebirth-action-2"),
+    "all births when asked for a rebirth",
+    lambda said: said,
+    "subscribe to NCMD, and answer `Node Control/Rebirth` = true with NBIRTH and all DBIRTHs",
+)
+
+
+class EdgeNodes:
+    """What is known of each edge node, and the judging of what it says."""
+
+    def __init__(self, boards: Boards, settings: MonitorSettings) -> None:
+        self._boards = boards
+        self._settings = settings
+        self._known = Budget(settings.max_known_bytes)
+        self._held = Budget(settings.max_held_bytes)
+        self.watches: dict[NodeId, NodeWatch] = {}
+        self._waiting: dict[NodeId, None] = {}  # something of theirs is held, or asked for
+
+    def received(
+        self, message: Message, place: SparkplugTopic, now_ms: int, client: Client | None
+    ) -> None:
+        """A message of an edge node or one of its devices."""
+        board = self._boards.get(Kind.EDGE_NODE, str(place.node))
+        if board is None:
+            return
+        sight = Sight(message, place, now_ms, self._settings, client)
+        board.judge(_RULES[place.type], sight, now_ms, message.topic)
+        if message.retain and client is None:
+            return  # kept from some time ago, or published wrongly: it tells nothing of now
+        watch = self.watch(place.node)
+        for ready in self._in_turn(watch, sight, board):
+            self._turn(watch, ready, board)
+        self._look_at(watch)
+
+    def asked_for_rebirth(self, node: NodeId, now_ms: int) -> None:
+        """Someone sent the node a request."""
+        watch = self.watches.get(node)
+        if watch is not None and watch.life is Life.BORN:
+            watch.asked(now_ms)
+            self._look_at(watch)
+
+    def tick(self, now_ms: int) -> None:
+        """Time passed: gaps are given up, requests without an answer are counted."""
+        for node in list(self._waiting):
+            watch = self.watches[node]
+            board = self._boards.get(Kind.EDGE_NODE, str(node))
+            if board is None:
+                continue
+            for ready in watch.order.tick(now_ms):
+                self._turn(watch, ready, board)
+            self._judge_answer(watch, board, now_ms)
+            self._look_at(watch)
+
+    def lost_sight(self) -> None:
+        """We were away: what is known of sessions may be wrong now."""
+        for watch in self.watches.values():
+            watch.lost_sight()
+        self._waiting.clear()
+
+    def watch(self, node: NodeId) -> NodeWatch:
+        """The record of a node; there are as many as there are boards."""
+        found = self.watches.get(node)
+        if found is None:
+            found = NodeWatch(node, self._settings, self._known, self._held)
+            self.watches[node] = found
+        return found
+
+    def _look_at(self, watch: NodeWatch) -> None:
+        if watch.order.is_waiting or watch.first_asked_ms is not None:
+            self._waiting[watch.node] = None
+        else:
+            self._waiting.pop(watch.node, None)
+
+    def _in_turn(self, watch: NodeWatch, sight: Sight, board: Board) -> Iterator[Sight]:
+        order = watch.order
+        if sight.payload is None:
+            order.expected = None
+            return iter(())
+        if sight.kind is MessageType.NDEATH:
+            return self._died(watch, sight, board)
+        if sight.kind is MessageType.NBIRTH:
+            return order.born(sight)
+        return order.arrived(sight, is_dead=watch.life is Life.DEAD)
+
+    def _died(self, watch: NodeWatch, sight: Sight, board: Board) -> Iterator[Sight]:
+        """tck-id-payloads-ndeath-bdseq; an old will may come late, and ends nothing."""
+        said = watch.death_said(sight.bd_seq)
+        if said is not None and sight.bd_seq is not None:
+            board.note(_DEATH, said, sight.now_ms, sight.message.topic)
+        if watch.life is Life.UNKNOWN or said == KEPT:
+            yield from watch.order.died()
+            watch.died(sight.bd_seq, sight.now_ms)
+
+    def _turn(self, watch: NodeWatch, sight: Sight, board: Board) -> None:
+        """A message in its turn: judged by what came before it, then remembered."""
+        if self._is_of_the_dead(watch, sight):
+            return
+        place = sight.place
+        sight.node = watch
+        sight.device = watch.devices.get(place.device_id)
+        if sight.kind is MessageType.NBIRTH:
+            watch.meet(sight)
+        elif watch.last_asked_ms is not None:
+            watch.heard_after_request(sight, _IN_FLIGHT_MS)
+        board.judge(ORDER_RULES[sight.kind], sight, sight.now_ms, sight.message.topic)
+        match sight.kind:
+            case MessageType.NBIRTH:
+                watch.born(sight)
+            case MessageType.DBIRTH:
+                watch.device_born(place.device_id, sight)
+            case MessageType.DDEATH:
+                watch.device_died(place.device_id)
+            case _:
+                watch.told(sight)
+
+    def _is_of_the_dead(self, watch: NodeWatch, sight: Sight) -> bool:
+        """Whether it may have been under way when its node died."""
+        if watch.life is not Life.DEAD or watch.died_ms is None:
+            return False
+        is_early = sight.now_ms - watch.died_ms <= self._settings.reorder_ms
+        return sight.kind is not MessageType.NBIRTH and is_early
+
+    def _judge_answer(self, watch: NodeWatch, board: Board, now_ms: int) -> None:
+        asked_ms, answer_ms = watch.first_asked_ms, self._settings.answer_ms
+        if asked_ms is None or not answer_ms or now_ms - asked_ms < answer_ms:
+            return
+        if watch.has_spoken_since:
+            text = f"no NBIRTH within {answer_ms / 1000:g} s, and other messages since"
+            board.note(
+                _REBORN,
+                text,
+                now_ms,
+                f"spBv1.0/{watch.node.group_id}/NBIRTH/{watch.node.edge_node_id}",
+            )
+        watch.answered()

@@ -1,0 +1,161 @@
+"""The order of one edge node's messages, as one who listens can know it.
+
+A publisher numbers all its messages in one circle of 256, and brokers keep the order of single
+topics only. So what comes early waits for those before it, and is judged when they have come or
+the time for it is over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from uns.sparkplug.monitor.board import Budget
+from uns.sparkplug.monitor.rule import KEPT
+from uns.sparkplug.monitor.sight import Sight
+
+__all__ = ["Order"]
+
+_WRAP = 256
+_AHEAD = 128  # numbers this far on are newer; the other half is older
+_OVERHEAD = 1_000  # bytes that a held message costs beside its payload
+
+
+class Order:
+    """Gives messages back in their order; `seq_said` of each is set by then.
+
+    `expected` is None where no number is expected: before the first message of a session that
+    had begun before us, and after a death.
+    """
+
+    __slots__ = ("_budget", "_held", "_reorder_ms", "_since_ms", "_was_born", "birth", "expected")
+
+    def __init__(self, reorder_ms: int, budget: Budget) -> None:
+        self._reorder_ms = reorder_ms
+        self._budget = budget
+        self._held: list[Sight] = []
+        self._since_ms = 0  # when this life began for us
+        self._was_born = True  # before it: we may have come in its midst
+        self.birth: Sight | None = None
+        self.expected: int | None = None
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether something is held."""
+        return bool(self._held)
+
+    def born(self, birth: Sight) -> Iterator[Sight]:
+        """An NBIRTH: what was held stays where it can follow it, the rest was of an earlier life."""
+        sent_ms = birth.sent_ms or 0
+        held, self._held = self._held, []
+        for sight in held:
+            if (sight.sent_ms or 0) >= sent_ms:
+                self._held.append(sight)
+                continue
+            self._let_go(sight)
+            yield sight
+        self._was_born = self.birth is not None or self.expected is not None
+        self.birth, self._since_ms = birth, birth.now_ms
+        self.expected = None if birth.seq is None else (birth.seq + 1) % _WRAP
+        yield birth
+        yield from self._ready()
+
+    def died(self) -> Iterator[Sight]:
+        """The session is over: what was held belonged to it."""
+        held, self._held = self._held, []
+        self.expected = None
+        for sight in held:
+            self._let_go(sight)
+            yield sight
+
+    def arrived(self, sight: Sight, *, is_dead: bool) -> Iterator[Sight]:
+        """Any other message: those whose turn it is now."""
+        seq = sight.seq
+        if seq is None:
+            self.expected = None  # what it should have been is anybody's guess
+            yield sight
+            return
+        if seq >= _WRAP:
+            sight.seq_said = f"seq {seq}, beyond 255"
+            yield sight
+            return
+        if self.expected is None and not is_dead:
+            self.expected = (seq + 1) % _WRAP
+            self._since_ms = sight.now_ms
+            yield sight
+            yield from self._ready()
+            return
+        if self._is_left_over(sight):
+            return
+        if seq == self.expected:
+            yield self._taken(sight)
+            yield from self._ready()
+            return
+        if not self._budget.take(_cost(sight)):
+            self.expected = (seq + 1) % _WRAP
+            yield sight
+            return
+        self._held.append(sight)
+        if len(self._held) >= _WRAP:
+            yield from self._give_up()
+
+    def tick(self, now_ms: int) -> Iterator[Sight]:
+        """Time passed: a gap that nobody filled is one."""
+        if self._held and now_ms - self._held[0].now_ms >= self._reorder_ms:
+            yield from self._give_up()
+
+    def _taken(self, sight: Sight) -> Sight:
+        assert sight.seq is not None  # noqa: S101 - only numbered messages come here
+        sight.seq_said = KEPT
+        self.expected = (sight.seq + 1) % _WRAP
+        return sight
+
+    def _ready(self) -> Iterator[Sight]:
+        while True:
+            found = next((s for s in self._held if s.seq == self.expected), None)
+            if found is None:
+                return
+            self._held.remove(found)
+            self._let_go(found)
+            yield self._taken(found)
+
+    def _give_up(self) -> Iterator[Sight]:
+        """Everything held, nearest number first; the first after a gap is the one to blame."""
+        expected = self.expected
+        held, self._held = self._held, []
+        for sight in held:
+            self._let_go(sight)
+        if expected is None:  # dead, and no birth came
+            yield from held
+            return
+        held.sort(key=lambda s: ((s.seq or 0) - expected) % _WRAP)
+        for sight in held:
+            if sight.seq == self.expected:
+                yield self._taken(sight)
+                continue
+            is_behind = ((sight.seq or 0) - expected) % _WRAP >= _AHEAD
+            if is_behind and self._is_settling(sight):
+                yield sight
+                continue
+            sight.seq_said = f"seq {sight.seq} where {self.expected} was due"
+            if not is_behind:
+                self.expected = ((sight.seq or 0) + 1) % _WRAP
+            yield sight
+
+    def _is_settling(self, sight: Sight) -> bool:
+        """Whether it may come from before we knew this life."""
+        return self._was_born and sight.now_ms - self._since_ms <= self._reorder_ms
+
+    def _is_left_over(self, sight: Sight) -> bool:
+        """Sent before the NBIRTH that it comes after: overtaken by it."""
+        if self.birth is None or sight.sent_ms is None or sight.seq == self.expected:
+            return False
+        is_older = sight.sent_ms < (self.birth.sent_ms or 0)
+        return is_older and self._is_settling(sight)
+
+    def _let_go(self, sight: Sight) -> None:
+        self._budget.give_back(_cost(sight))
+
+
+def _cost(sight: Sight) -> int:
+    """About what a message costs while it is held: its bytes, and what they were parsed to."""
+    return _OVERHEAD + 8 * len(sight.message.payload)
