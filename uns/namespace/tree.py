@@ -340,7 +340,8 @@ class Namespace:
     def _bind(self, device: Device, slot: Slot, fed: set[str], out: Output) -> Leaf | None:
         """Tie a slot of a birth to its leaf; a leaf is fed by one slot only."""
         leaf = device.leaves.get(slot.name)
-        if leaf is None or self._guests.is_one(leaf):
+        is_ours = leaf is not None and not self._guests.is_one(leaf)
+        if not is_ours and not _is_of_protocol(slot.name):
             leaf = self._guests.admit(device, slot, leaf, fed)
             if leaf is not None and leaf is not device.leaves.get(slot.name):
                 device.leaves[slot.name] = leaf
