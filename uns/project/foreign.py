@@ -74,7 +74,7 @@ def _captured(
         return None
     levels = text.split("/")
     if len(levels) not in _LEVELS or not all(levels):
-        message = f"`{text}` has {len(levels)} levels, or an empty one"
+        message = f"`{text}` is neither a device nor an edge node"
         findings.add("UNS218", message, at, hint=_HOW)
         return None
     for mark in ("#", "+"):
