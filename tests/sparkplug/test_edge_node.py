@@ -8,16 +8,24 @@ from uns.errors import ProjectError
 from uns.message import Message
 from uns.metric import DataType, Quality
 from uns.sparkplug import (
+    IGNITION,
+    NODE_RED,
+    SPEC,
     Command,
+    Compression,
+    DataNames,
     EdgeNode,
+    EdgeSettings,
     Metric,
     MetricDefinition,
     NodeId,
     Payload,
     Problem,
+    WireProfile,
     decode,
     encode,
 )
+from uns.sparkplug.wire import PayloadMessage
 
 NODE = NodeId("acme:leeds", "packaging:line1")
 NCMD = "spBv1.0/acme:leeds/NCMD/packaging:line1"
@@ -45,8 +53,15 @@ def read(edge, message):
     return decode(message.payload, known=known)
 
 
+@pytest.mark.conforms(
+    "tck-id-topics-ndeath-payload",
+    "tck-id-topics-ndeath-seq",
+    "tck-id-payloads-ndeath-seq",
+    "tck-id-payloads-ndeath-will-message-qos",
+    "tck-id-payloads-ndeath-will-message-retain",
+)
 def test_the_will_is_a_death_at_qos_1(edge):
-    """tck-id-topics-ndeath-payload, -seq: bdSeq alone, no seq; QoS 1, not retained."""
+    """Of bdSeq alone, without seq; QoS 1, not retained."""
     will = edge.will()
     payload = decode(will.payload)
     assert ("spBv1.0/acme:leeds/NDEATH/packaging:line1", 1, False) == (
@@ -60,8 +75,14 @@ def test_the_will_is_a_death_at_qos_1(edge):
     assert payload.seq is None
 
 
+@pytest.mark.conforms(
+    "tck-id-topics-nbirth-bdseq-increment",
+    "tck-id-topics-nbirth-bdseq-matching",
+    "tck-id-payloads-nbirth-bdseq-repeat",
+    "tck-id-message-flow-edge-node-birth-publish-will-message-payload-bdSeq",
+)
 def test_bd_seq_advances_with_a_connect_that_left_and_nothing_else(edge, now):
-    """tck-id-topics-nbirth-bdseq-increment: failed attempts and rebirths keep the number."""
+    """Failed attempts and rebirths keep the number."""
     edge.will()
     edge.will()  # the first CONNECT never left
     assert 1 == edge.next_bd_seq
@@ -76,6 +97,7 @@ def test_bd_seq_advances_with_a_connect_that_left_and_nothing_else(edge, now):
     assert 1 == decode(nbirth.payload).find("bdSeq").value
 
 
+@pytest.mark.conforms("tck-id-message-flow-edge-node-birth-publish-will-message-payload-bdSeq")
 def test_bd_seq_wraps():
     """255 is followed by 0."""
     edge = EdgeNode(NODE, {}, bd_seq=255)
@@ -84,8 +106,14 @@ def test_bd_seq_wraps():
     assert (255, 0) == (edge.bd_seq, edge.next_bd_seq)
 
 
+@pytest.mark.conforms(
+    "tck-id-payloads-dbirth-order",
+    "tck-id-payloads-alias-uniqueness",
+    "tck-id-payloads-alias-birth-requirement",
+    "tck-id-operational-behavior-data-commands-rebirth-name-aliases",
+)
 def test_births_come_in_order_and_name_everything(edge, now):
-    """tck-id-payloads-dbirth-order: NBIRTH, then the devices that are up; seq from 0."""
+    """NBIRTH, then the devices that are up; seq from 0."""
     edge.device_up("labeller", now)
     edge.device_up("filler", now)
     edge.will()
@@ -114,8 +142,9 @@ def test_births_come_in_order_and_name_everything(edge, now):
     assert all((m.qos, m.retain) == (0, False) for m in messages)
 
 
+@pytest.mark.conforms("tck-id-operational-behavior-data-publish-dbirth-values")
 def test_births_carry_what_was_read_while_offline(edge, now):
-    """tck-id-operational-behavior-data-publish-dbirth-values: current values, with their times."""
+    """Current values, with their times."""
     alias = edge.alias_of("filler", "good")
     edge.device_up("filler", now)
     assert [] == edge.observed("filler", [(alias, 7, Quality.GOOD, now - 50)], now)
@@ -124,8 +153,11 @@ def test_births_carry_what_was_read_while_offline(edge, now):
     assert (7, now - 50) == (good.value, good.timestamp_ms)
 
 
+@pytest.mark.conforms(
+    "tck-id-payloads-alias-data-cmd-requirement", "tck-id-payloads-name-birth-data-requirement"
+)
 def test_data_is_alias_time_and_value(online, now):
-    """tck-id-payloads-alias-data-cmd-requirement: no name, no datatype; a time for each metric."""
+    """No name, no datatype; a time for each metric."""
     alias = online.alias_of("filler", "bowl_pressure")
     (message,) = online.observed(
         "filler", [(alias, 1.5, 192, now + 1), (alias, 2.5, 192, 0)], now + 3
@@ -140,16 +172,22 @@ def test_data_is_alias_time_and_value(online, now):
     assert expected == list(payload.metrics)
 
 
+@pytest.mark.conforms("tck-id-operational-behavior-data-publish-dbirth-order")
 def test_values_in_one_message_are_in_order_of_time(online, now):
-    """tck-id-operational-behavior-data-publish-dbirth-order."""
+    """Readings that come out of order are put in order."""
     good, recipe = online.alias_of("filler", "good"), online.alias_of("filler", "recipe")
     readings = [(good, 1, 192, now + 9), (recipe, "a", 192, now + 2), (good, 0, 192, now + 1)]
     (message,) = online.observed("filler", readings, now + 9)
     assert [0, "a", 1] == [metric.value for metric in read(online, message).metrics]
 
 
+@pytest.mark.conforms(
+    "tck-id-payloads-sequence-num-incrementing",
+    "tck-id-payloads-ddata-seq-inc",
+    "tck-id-topics-ddata-seq-num",
+)
 def test_seq_wraps_after_255(online, now):
-    """tck-id-payloads-sequence-num-incrementing: 0…255 over node and devices together."""
+    """0…255 over node and devices together."""
     alias = online.alias_of("filler", "good")
     found = [
         decode(online.observed("filler", [(alias, n, 192, now)], now)[0].payload).seq
@@ -170,12 +208,16 @@ def test_a_value_that_does_not_fit_spoils_no_neighbour(online, now):
     assert {} == fine.properties
 
 
+@pytest.mark.conforms(
+    "tck-id-payloads-propertyset-quality-value-value",
+    "tck-id-payloads-propertyset-quality-value-type",
+)
 @pytest.mark.parametrize(
     ("quality", "code", "detail"),
     [(Quality.BAD, 0, "Bad"), (Quality.STALE, 500, "Stale"), (Quality.UNCERTAIN, 192, "Uncertain")],
 )
 def test_quality_travels_where_it_is_not_good(online, now, quality, code, detail):
-    """tck-id-payloads-propertyset-quality-value-value: 0, 192 or 500, an Int32."""
+    """As 0, 192 or 500, an Int32."""
     alias = online.alias_of("filler", "good")
     (message,) = online.observed("filler", [(alias, 7, quality, now)], now)
     (metric,) = read(online, message).metrics
@@ -187,8 +229,9 @@ def test_quality_travels_where_it_is_not_good(online, now, quality, code, detail
     assert DataType.INT32 is metric.properties["Quality"].datatype
 
 
+@pytest.mark.conforms("tck-id-operational-behavior-device-ddeath", "tck-id-payloads-ddeath-seq-inc")
 def test_a_lost_device_dies_and_its_values_are_stale_when_it_returns(online, now):
-    """tck-id-operational-behavior-device-ddeath; a birth must not make old values look live."""
+    """A DDEATH at once; and a birth must not make old values look live."""
     alias = online.alias_of("filler", "good")
     online.observed("filler", [(alias, 7, 192, now)], now)
     down = online.device_down("filler", now + 1)
@@ -207,8 +250,9 @@ def test_going_up_or_down_twice_says_nothing(online, now):
     assert [] == online.device_down("filler", now)
 
 
+@pytest.mark.conforms("tck-id-payloads-ddata-order")
 def test_only_born_devices_send_data(online, now):
-    """tck-id-payloads-ddata-order."""
+    """A device that is down keeps its values for its birth."""
     alias = online.alias_of("labeller", "state")
     assert [] == online.observed("labeller", [(alias, 6, 192, now)], now)
     (dbirth,) = online.device_up("labeller", now)
@@ -224,8 +268,12 @@ def test_the_nodes_own_metrics_travel_as_ndata(now):
     assert ["NDATA"] == kinds(edge.observed("", [(1, 3, 192, now)], now))
 
 
+@pytest.mark.conforms(
+    "tck-id-operational-behavior-edge-node-intentional-disconnect-ndeath",
+    "tck-id-payloads-ndeath-will-message-publisher",
+)
 def test_leaving_on_purpose_says_so(online, now):
-    """tck-id-operational-behavior-edge-node-intentional-disconnect-ndeath; then nothing more."""
+    """An NDEATH, then nothing more."""
     (ndeath,) = online.stopping(now)
     assert (["NDEATH"], 1) == (kinds([ndeath]), ndeath.qos)
     assert [0] == [metric.value for metric in decode(ndeath.payload).metrics]
@@ -233,8 +281,9 @@ def test_leaving_on_purpose_says_so(online, now):
     assert [] == online.observed("filler", [(1, 1.0, 192, now)], now)
 
 
+@pytest.mark.conforms("tck-id-operational-behavior-data-commands-rebirth-action-2")
 def test_a_rebirth_request_is_answered_at_once(online, now):
-    """tck-id-operational-behavior-data-commands-rebirth-action-2 and -3."""
+    """Everything is born again, with seq from 0."""
     messages = online.received(rebirth(), now)
     assert ["NBIRTH", "DBIRTH/filler"] == kinds(messages)
     assert [0, 1] == [decode(message.payload).seq for message in messages]
@@ -333,3 +382,63 @@ def test_many_readings_are_split(online, now):
     """No message carries more than a thousand metrics."""
     messages = online.observed("filler", [(2, n, 192, now) for n in range(2500)], now)
     assert [1000, 1000, 500] == [len(decode(m.payload).metrics) for m in messages]
+
+
+def test_a_connection_after_leaving_is_a_session_like_any_other(online, now):
+    """The next bdSeq, births, data."""
+    online.stopping(now)
+    online.will()
+    nbirth, _ = online.connected(now + 1)
+    assert 1 == decode(nbirth.payload).find("bdSeq").value
+    assert ["DDATA/filler"] == kinds(online.observed("filler", [(1, 1.0, 192, now)], now + 1))
+
+
+def profiled(profile, now):
+    """An edge node of this profile and what it publishes: births, data, history."""
+    metrics = {"d": [MetricDefinition("n", DataType.UINT32), MetricDefinition("t", DataType.TEXT)]}
+    edge = EdgeNode(NODE, metrics, settings=EdgeSettings(profile=profile))
+    messages = edge.connected(now) + edge.device_up("d", now)
+    messages += edge.observed("d", [(1, 2**31, 192, now)], now)
+    return edge, messages + edge.recalled("d", [("n", 2**31 - 1, 192, now - 9)], now)
+
+
+def test_uint32_travels_as_the_profile_says(now):
+    """In births, data and history alike: Node-RED and older Ignition read `long_value`."""
+    edge, messages = profiled(NODE_RED, now)
+    *_, data, late = (PayloadMessage.FromString(message.payload) for message in messages)
+    assert (2**31, 2**31 - 1) == (data.metrics[0].long_value, late.metrics[0].long_value)
+    edge.disconnected()
+    birth = PayloadMessage.FromString(edge.connected(now)[1].payload)
+    assert 2**31 == birth.metrics[0].long_value
+    _, messages = profiled(SPEC, now)
+    assert 2**31 == PayloadMessage.FromString(messages[2].payload).metrics[0].int_value
+
+
+def test_a_profile_of_names_has_no_aliases(now):
+    """Births without an alias, data by name; the handles of readings stay numbers."""
+    _, messages = profiled(WireProfile(data_names=DataNames.NAME), now)
+    found = [metric for message in messages for metric in decode(message.payload).metrics]
+    assert {None} == {metric.alias for metric in found}
+    assert ["n", "n"] == [metric.name for metric in found[-2:]]
+
+
+def test_a_packed_session_says_the_same(now):
+    """Births, data and history in Tahu's envelope, seq outside it too; the will is never packed."""
+    edge, packed = profiled(WireProfile(compress=Compression.DEFLATE), now)
+    _, plain = profiled(SPEC, now)
+    assert [decode(m.payload) for m in plain] == [decode(m.payload) for m in packed]
+    outer = [PayloadMessage.FromString(message.payload) for message in packed]
+    assert [0, 1, 2, 3] == [payload.seq for payload in outer]
+    assert {"SPBV1.0_COMPRESSED"} == {payload.uuid for payload in outer}
+    assert "" == PayloadMessage.FromString(edge.will().payload).uuid
+
+
+@pytest.mark.parametrize("profile", [SPEC, NODE_RED, IGNITION])
+def test_commands_are_read_in_any_form(now, profile):
+    """Whatever our own profile is: either integer field, packed or not, by name or alias."""
+    edge, _ = profiled(SPEC, now)
+    topic = "spBv1.0/acme:leeds/DCMD/packaging:line1/d"
+    for metric in (Metric("n", 7, DataType.UINT32), Metric(None, 7, DataType.UINT32, alias=1)):
+        for form in (profile, WireProfile(uint32=profile.uint32, compress=Compression.GZIP)):
+            sent = Message(topic, encode(Payload(now, (metric,)), profile=form))
+            assert [Command("d", "n", 7, DataType.UINT32, now)] == edge.received(sent, now)

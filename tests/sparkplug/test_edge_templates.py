@@ -166,7 +166,7 @@ def test_members_that_were_read_offline_are_in_the_birth(now):
     ],
 )
 def test_what_is_no_instance_of_the_type_is_null_and_bad(line, now, value):
-    """tck-id-payloads-template-instance-members: no member that the definition lacks."""
+    """No member, parameter or reference that the definition lacks."""
     line.device_up("filler", now)
     drive = line.alias_of("filler", "drive")
     (message,) = line.observed("filler", [(drive, value, 192, now)], now)
