@@ -18,9 +18,11 @@ from uns.message import Message
 from uns.sparkplug.datatypes import fit
 from uns.sparkplug.envelope import Limits, parse, parse_plain
 from uns.sparkplug.events import Event, Problem, Publish, Write
+from uns.sparkplug.heard import Heard
 from uns.sparkplug.known_node import KnownNode, NodeSettings
 from uns.sparkplug.metrics import Metric
 from uns.sparkplug.names import (
+    CERTIFICATES,
     NAMESPACE,
     MessageType,
     NodeId,
@@ -39,6 +41,7 @@ __all__ = ["HostApplication", "HostSettings"]
 
 _COMMANDS = frozenset((MessageType.NCMD, MessageType.DCMD))
 _DATA = frozenset((MessageType.NDATA, MessageType.DDATA))
+_BIRTHS = frozenset((MessageType.NBIRTH, MessageType.DBIRTH))
 _MAX_TOPICS = 100_000
 _NOBODY = NodeId("", "")
 _PROBLEMS_PER_MINUTE = 10  # of one node or device; the rest is the same story again
@@ -53,8 +56,11 @@ class HostSettings:
     rebirth: RebirthSettings = field(default_factory=RebirthSettings)
     limits: Limits = LIMITS
     max_nodes: int = 10_000
+    remember_ms: int = 20_000  # of what each node said, to know again what it sends twice …
+    remember_bytes: int = 2 * 1024 * 1024  # … at most
     max_writes: int = 1_000  # that wait for their devices at a time
     may_request_rebirth: bool = True  # by itself; where another host sees to it, False
+    is_server_aware: bool = False  # its servers keep births (Sparkplug 3.0 §10: an aware server)
 
 
 class HostApplication:
@@ -85,9 +91,11 @@ class HostApplication:
     def subscriptions(self, *, server: str = "") -> list[tuple[str, int]]:  # noqa: ARG002  # all the same
         """What to subscribe to before `connected`; QoS 1 so that no death is lost.
 
-        tck-id-message-flow-phid-sparkplug-subscription wants these two, word for word.
+        tck-id-message-flow-phid-sparkplug-subscription wants the last two, word for word. The
+        births that an aware server keeps come first, so that they explain the data.
         """
-        return [(f"{NAMESPACE}/#", 1), (state_topic(self.host_id), 1)]
+        kept = [(f"{CERTIFICATES}#", 1)] if self._settings.is_server_aware else []
+        return [*kept, (f"{NAMESPACE}/#", 1), (state_topic(self.host_id), 1)]
 
     def connected(self, now_ms: int, *, server: str = "") -> list[Event]:
         """The broker granted our subscriptions: the STATE birth comes before anything else.
@@ -121,6 +129,8 @@ class HostApplication:
     def received(self, message: Message, now_ms: int, *, server: str = "") -> list[Event]:
         """A message arrived; never raises for what a peer sends."""
         try:
+            if message.topic.startswith(CERTIFICATES):
+                return self._certified(message, now_ms, server)
             place = self._topics.get(message.topic) or self._parse(message.topic)
             state = self._states.get(server) or self._state(server)
             if state.is_lost or place.type in _COMMANDS:
@@ -202,10 +212,25 @@ class HostApplication:
                 self._want(place.node, Doubt.NO_BIRTH, now_ms, server)
             problem = Problem(place.node, place.device_id, f"a retained {place.type} is ignored")
             return self._limited([problem], now_ms) + self._requests(now_ms)
-        events = known.received(place.type, place.device_id, payload, now_ms, server)
+        events = known.received(place, payload, message.payload, now_ms, server)
         if place.type is MessageType.NBIRTH and known.is_online and known.server == server:
             self._pacer.answered(place.node)
         return self._told(known, events, now_ms) + self._requests(now_ms)
+
+    def _certified(self, message: Message, now_ms: int, server: str) -> list[Event]:
+        """A birth that an aware server has kept: how a node's metrics are called, until it tells.
+
+        tck-id-conformance-mqtt-aware-nbirth-mqtt-topic, -dbirth-mqtt-topic.
+        """
+        place = self._parse(message.topic.removeprefix(CERTIFICATES))
+        if place.type not in _BIRTHS or not self._settings.is_server_aware or not message.payload:
+            return []
+        payload = parse(message.payload, self._settings.limits)
+        known = self._nodes.get(place.node) or self._meet(place.node, server)
+        if known is not None:
+            known.certified(place, payload, now_ms, server)
+            self._told(known, [], now_ms)
+        return []
 
     def _payload(self, kind: MessageType, data: bytes) -> Any:
         limits = self._settings.limits
@@ -244,7 +269,14 @@ class HostApplication:
                 return None
             del self._nodes[silent]
             self._pacer.forget(silent)
-        self._nodes[node] = KnownNode(node, self._settings.node, server)
+        settings = self._settings
+        self._nodes[node] = KnownNode(
+            node,
+            settings.node,
+            server,
+            heard=Heard(settings.remember_ms, settings.remember_bytes, settings.limits),
+            triggers=settings.rebirth.triggers,
+        )
         return self._nodes[node]
 
     def _limited(self, events: Iterable[Event], now_ms: int) -> list[Event]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -42,6 +42,7 @@ class KnownDevice:
     def __init__(self, metrics: Iterable[Any], sent_ms: int, *, is_node: bool) -> None:
         self.problems: list[str] = []
         self.is_live = True
+        self.has_shared_alias = False  # then neither metric has it
         self._by_name: dict[str, Slot] = {}
         self._by_alias: dict[int, Slot] = {}
         self._datatypes: dict[int | str, DataType] = {}
@@ -104,6 +105,15 @@ class KnownDevice:
             add((slot, value, _GOOD, at_ms))
         return result
 
+    def samples(self, metrics: Iterable[Any], sent_ms: int) -> Iterator[tuple[str, Any, int, int]]:
+        """What a message said: (name, value, quality, time), and nothing is changed by it."""
+        for message in metrics:
+            metric = metric_from(message, self._datatypes, _MAX_DEPTH)
+            slot = self._find_slot(metric)
+            if slot is not None:
+                value, quality, _ = _judged(metric)
+                yield slot.name, value, quality, _time_of(metric, sent_ms)
+
     def _read_carefully(self, message: Any, sent_ms: int, result: DataRead) -> None:
         """Any metric: null, historical, with properties, by name, of a complex type, or wrong."""
         metric = metric_from(message, self._datatypes, _MAX_DEPTH)
@@ -158,6 +168,7 @@ class KnownDevice:
         if alias in self._datatypes:
             self.problems.append(f"`{slot.name}`: alias {alias} is another metric's already")
             self._by_alias.pop(alias, None)
+            self.has_shared_alias = True
             return
         self._by_alias[alias] = slot
         self._datatypes[alias] = slot.datatype

@@ -11,18 +11,23 @@ Theory of operation
     A node lives on one server, that of its last NBIRTH: what comes from another waits there for
     an NBIRTH that takes the node over, and neither feeds the live session nor ends it. Where none
     comes in time the node is asked for it there.
+
+    Births that an aware server kept (certificates) are no sign of life. They explain the first
+    data of a node whose births were missed: from then on it is live, and what they say is stale.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from uns.metric import Quality
 from uns.sparkplug.decoder import metric_from
 from uns.sparkplug.events import Born, Changed, Died, Event, Problem
+from uns.sparkplug.heard import Heard
 from uns.sparkplug.known_device import LATEST_MS, KnownDevice
-from uns.sparkplug.names import BD_SEQ, MessageType, NodeId
+from uns.sparkplug.names import BD_SEQ, MessageType, NodeId, SparkplugTopic
 from uns.sparkplug.rebirth import Doubt
 from uns.sparkplug.sequence import Place, Sequence
 from uns.sparkplug.wire import PlainPayloadMessage
@@ -48,6 +53,8 @@ class _Arrived(NamedTuple):
     device_id: str
     payload: Any  # upb's PayloadMessage, or PlainPayloadMessage for data
     sent_ms: int
+    heard_ms: int
+    data: bytes  # the payload as it came
 
 
 @dataclass(slots=True)
@@ -60,6 +67,7 @@ class _Side:
         default_factory=dict
     )  # bdSeq -> until when its birth may come
     ask_ms: int | None = None  # when to ask for an NBIRTH, for the node lives elsewhere
+    certificates: dict[str, _Arrived] = field(default_factory=dict)  # births kept there, by device
 
 
 class KnownNode:
@@ -68,18 +76,29 @@ class KnownNode:
     `doubt` is set when its births are needed again, and `doubted_on` is the server to ask it on.
     """
 
-    def __init__(self, node: NodeId, settings: NodeSettings, server: str = "") -> None:
+    def __init__(
+        self,
+        node: NodeId,
+        settings: NodeSettings,
+        server: str = "",
+        *,
+        heard: Heard | None = None,
+        triggers: Collection[Doubt] = frozenset(Doubt),
+    ) -> None:
         self.node = node
         self.is_online = False
         self.doubt: Doubt | None = None
         self.doubted_on = server
         self._settings = settings
+        self._triggers = triggers
+        self._heard = heard or Heard()
         self._bd_seq: int | None = None
         self._death_ms: int | None = None  # when the session of `_bd_seq` died
         self._is_verifying = False
         self._devices: dict[str, KnownDevice] = {}
         self._unconfirmed: dict[str, int] = {}  # device -> until when it may be reborn
         self._patience_until_ms: int | None = None
+        self._suspect_ms: int | None = None  # when a death of another session is asked about
         self._here = _Side(server, Sequence(settings.reorder_timeout_ms))
         self._elsewhere: dict[str, _Side] = {}
         self._ways: dict[MessageType, Callable[[_Arrived], list[Event]]] = {
@@ -100,25 +119,37 @@ class KnownNode:
         return self._here.server
 
     def received(
-        self, kind: MessageType, device_id: str, payload: Any, now_ms: int, server: str = ""
+        self, place: SparkplugTopic, payload: Any, data: bytes, now_ms: int, server: str = ""
     ) -> list[Event]:
         """A birth, data or death of this node or a device of it, from this server."""
         side = self._here if server == self._here.server else self._other(server)
-        sent_ms = payload.timestamp
+        kind, sent_ms = place.type, payload.timestamp
         if not 0 < sent_ms <= LATEST_MS:
             sent_ms = max(now_ms, side.sequence.birth_ms)
-        arrived = _Arrived(kind, device_id, payload, sent_ms)
+        arrived = _Arrived(kind, place.device_id, payload, sent_ms, now_ms, data)
         if kind is MessageType.NBIRTH:
             return self._born(arrived, side, now_ms)
         if kind is MessageType.NDEATH:
             return self._died(arrived, side, now_ms)
         if not self.is_online:  # then it is where it is heard
             self._move(side)
+            if "" in side.certificates and kind is not MessageType.DBIRTH:
+                return self._adopt(arrived)
         if side is not self._here:
             return self._heard_elsewhere(arrived, side, now_ms)
         if not payload.HasField("seq"):
             return self._without_seq(arrived)
         return self._in_turn(arrived, now_ms)
+
+    def certified(self, place: SparkplugTopic, payload: Any, now_ms: int, server: str = "") -> None:
+        """A birth that an aware server kept; where the node is live, we know better."""
+        if self.is_online:
+            return
+        side = self._here if server == self._here.server else self._other(server)
+        sent_ms = payload.timestamp
+        kept = _Arrived(place.type, place.device_id, payload, sent_ms, now_ms, b"")
+        side.certificates[place.device_id] = kept
+        self._doubt(Doubt.KEPT_BIRTH, side)
 
     def tick(self, now_ms: int) -> list[Event]:
         """Time passed: gaps, devices and answers that were waited for."""
@@ -132,6 +163,9 @@ class KnownNode:
             events.extend(self._lose(device_id, now_ms, "it was not born again with its node"))
         if self._patience_until_ms is not None and now_ms >= self._patience_until_ms:
             events.extend(self.lost(now_ms, "its births were asked for and did not come"))
+        if self._suspect_ms is not None and now_ms >= self._suspect_ms:
+            self._suspect_ms = None
+            self._verify(Doubt.OTHER_DEATH, now_ms)
         for side in self._elsewhere.values():
             if side.ask_ms is not None and now_ms >= side.ask_ms:
                 side.ask_ms = None
@@ -143,8 +177,10 @@ class KnownNode:
         was_online, self.is_online = self.is_online, False
         self._devices.clear()
         self._unconfirmed.clear()
-        self._patience_until_ms = None
+        self._patience_until_ms = self._suspect_ms = None
         self._here.sequence.stop()
+        self._here.certificates.clear()
+        self._heard.went(now_ms)
         return [Died(self.node, None, now_ms, reason)] if was_online else []
 
     def lost_server(self, server: str, now_ms: int, reason: str) -> list[Event]:
@@ -197,7 +233,9 @@ class KnownNode:
         self._move(side)
         is_after_death = is_here and bd_seq == self._bd_seq and self._died_lately(now_ms)
         self._bd_seq, self.is_online, self.doubt = bd_seq, True, None
-        self._patience_until_ms = self._death_ms = None
+        self._patience_until_ms = self._death_ms = self._suspect_ms = None
+        self._heard.came(now_ms)
+        side.certificates.clear()
         until_ms = now_ms + self._settings.reorder_timeout_ms
         self._unconfirmed = {
             device_id: until_ms
@@ -208,19 +246,28 @@ class KnownNode:
         side.sequence.restart(arrived.payload.seq % 256, arrived.sent_ms, now_ms)
         self._is_verifying = is_after_death and not self._is_verifying
         if self._is_verifying:
-            self._verify(now_ms)
-        return self._know(arrived) + self._take_held(now_ms)
+            self._verify(Doubt.EARLY_DEATH, now_ms)
+        events = self._know(arrived) + self._take_held(now_ms)
+        if bd_seq is None:
+            events.append(self._problem("", "NBIRTH has no bdSeq; any death is taken for its own"))
+        return events
 
     def _died_lately(self, now_ms: int) -> bool:
         died_ms = self._death_ms
         return died_ms is not None and now_ms < died_ms + self._settings.reorder_timeout_ms
 
-    def _verify(self, now_ms: int) -> None:
-        """A birth after the death of its own session may have been overtaken by it: ask, once.
+    def _verify(self, doubt: Doubt, now_ms: int) -> None:
+        """Ask for its births, and hold it for dead where none come.
 
-        Node-RED dies and is born with one bdSeq at every rebirth, so its answer counts.
+        EARLY_DEATH: a birth after the death of its own session may have been overtaken by it:
+        ask, once. Node-RED dies and is born with one bdSeq at every rebirth, so its answer counts.
+
+        OTHER_DEATH: late wills of earlier sessions are no news, but there are nodes that count
+        bdSeq wrong (pysparkplug, mqtt-spb-wrapper) and would look live for ever.
         """
-        self._doubt(Doubt.EARLY_DEATH)
+        if doubt not in self._triggers:
+            return
+        self._doubt(doubt)
         self._patience_until_ms = now_ms + self._settings.patience_ms
 
     def _died_before_born(self, side: _Side, bd_seq: int | None, now_ms: int) -> list[Event]:
@@ -245,7 +292,10 @@ class KnownNode:
             return [problem, *self.lost(now_ms, "it died")]
         if bd_seq is None:
             return [self._problem("", "NDEATH has no bdSeq, on a server that the node has left")]
-        if bd_seq != self._bd_seq or side is not self._here:
+        is_own = bd_seq == self._bd_seq or (self.is_online and self._bd_seq is None)
+        if not is_own or side is not self._here:
+            if self.is_online and side is self._here and self._suspect_ms is None:
+                self._suspect_ms = now_ms + self._settings.reorder_timeout_ms
             if len(side.early_deaths) >= _MAX_EARLY_DEATHS:
                 side.early_deaths.pop(next(iter(side.early_deaths)))
             side.early_deaths[bd_seq] = now_ms + self._settings.reorder_timeout_ms
@@ -255,7 +305,7 @@ class KnownNode:
 
     def _in_turn(self, arrived: _Arrived, now_ms: int) -> list[Event]:
         """A message that has its place in the order of the node."""
-        kind, device_id, payload, sent_ms = arrived
+        kind, device_id, payload, sent_ms, *_ = arrived
         sequence = self._here.sequence
         place = sequence.place(
             payload.seq % 256, arrived, sent_ms, now_ms, is_birth=kind is MessageType.DBIRTH
@@ -270,6 +320,7 @@ class KnownNode:
                 self._doubt(Doubt.AMBIGUOUS)
             text = f"{kind} with seq {payload.seq} came late or twice and was not applied"
             return [self._problem(device_id, text)]
+        self._suspect_ms = None
         if place is Place.EARLY:
             return []
         return self._ways[kind](arrived) + self._take_held(now_ms)
@@ -290,9 +341,8 @@ class KnownNode:
 
     def _give_up_gap(self, now_ms: int) -> list[Event]:
         """tck-id-operational-behavior-host-reordering-rebirth: the timer ran out."""
-        self._doubt(Doubt.GAP)
         if self._patience_until_ms is None:
-            self._patience_until_ms = now_ms + self._settings.patience_ms
+            self._verify(Doubt.GAP, now_ms)
         events: list[Event] = []
         for held in self._here.sequence.give_up():
             events.extend(self._ways[held.kind](held))
@@ -308,30 +358,56 @@ class KnownNode:
             arrived.payload.metrics, arrived.sent_ms, is_node=not arrived.device_id
         )
         self._devices[arrived.device_id] = device
+        self._heard.note(arrived.device_id, device, arrived.data, arrived.sent_ms, arrived.heard_ms)
+        if device.has_shared_alias:
+            self._doubt(self.doubt or Doubt.SHARED_ALIAS)
         born = Born(self.node, arrived.device_id, device.slots, arrived.sent_ms)
         return [born, *(self._problem(arrived.device_id, text) for text in device.problems)]
 
+    def _adopt(self, arrived: _Arrived) -> list[Event]:
+        """The first data of a node whose births the server has kept: any seq is the next."""
+        side = self._here
+        birth = side.certificates[""]
+        self._bd_seq, self.is_online, self.doubt = _bd_seq_of(birth.payload), True, None
+        self._heard.came(arrived.heard_ms)
+        seq = (arrived.payload.seq - 1) % 256
+        side.sequence.restart(seq, min(birth.sent_ms, arrived.sent_ms), arrived.heard_ms)
+        events = self._know_old(birth)
+        return events + self._in_turn(arrived, arrived.heard_ms)
+
+    def _know_old(self, birth: _Arrived) -> list[Event]:
+        """A birth that the server kept: its values were true some time."""
+        device = KnownDevice(birth.payload.metrics, birth.sent_ms, is_node=not birth.device_id)
+        for slot in device.slots:
+            slot.quality, slot.detail = int(Quality.STALE), Quality.STALE.name.title()
+        self._devices[birth.device_id] = device
+        return [Born(self.node, birth.device_id, device.slots, birth.sent_ms)]
+
     def _data(self, arrived: _Arrived) -> list[Event]:
-        device = self._devices.get(arrived.device_id)
+        kind, device_id, payload, sent_ms, heard_ms, data = arrived
+        events: list[Event] = []
+        device = self._devices.get(device_id)
+        if device is None and device_id in self._here.certificates:
+            events += self._know_old(self._here.certificates.pop(device_id))
+            device = self._devices[device_id]
         if device is None or not device.is_live:
             self._doubt(self.doubt or Doubt.NO_DEVICE_BIRTH)
-            return [self._problem(arrived.device_id, f"{arrived.kind} came without a birth")]
-        is_plain = isinstance(arrived.payload, PlainPayloadMessage)
-        read_metrics = device.read_plain if is_plain else device.read
-        read = read_metrics(arrived.payload.metrics, arrived.sent_ms)
-        events: list[Event] = []
-        if read.updates:
-            events.append(Changed(self.node, arrived.device_id, read.updates))
+            return [self._problem(device_id, f"{kind} came without a birth")]
+        is_plain = isinstance(payload, PlainPayloadMessage)
+        read = (device.read_plain if is_plain else device.read)(payload.metrics, sent_ms)
         if read.historical:
-            events.append(
-                Changed(self.node, arrived.device_id, read.historical, is_historical=True)
-            )
+            unheard = self._heard.unheard(device_id, read.historical, heard_ms)
+            if unheard:
+                events.append(Changed(self.node, device_id, unheard, is_historical=True))
+        if read.updates:
+            self._heard.note(device_id, device, data, sent_ms, heard_ms)
+            events.append(Changed(self.node, device_id, read.updates))
         if read.unknown:
             self._doubt(self.doubt or Doubt.UNKNOWN_METRIC)
             names = ", ".join(read.unknown[:5])
-            text = f"{arrived.kind} has {len(read.unknown)} metrics that no birth named: {names}"
-            events.append(self._problem(arrived.device_id, text))
-        events.extend(self._problem(arrived.device_id, text) for text in read.problems)
+            text = f"{kind} has {len(read.unknown)} metrics that no birth named: {names}"
+            events.append(self._problem(device_id, text))
+        events.extend(self._problem(device_id, text) for text in read.problems)
         return events
 
     def _device_died(self, arrived: _Arrived) -> list[Event]:

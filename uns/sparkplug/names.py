@@ -9,6 +9,7 @@ from uns.errors import PeerProtocolError
 
 __all__ = [
     "BD_SEQ",
+    "CERTIFICATES",
     "NAMESPACE",
     "REBIRTH",
     "MessageType",
@@ -20,6 +21,7 @@ __all__ = [
 ]
 
 NAMESPACE = "spBv1.0"  # tck-id-topic-structure-namespace-a
+CERTIFICATES = "$sparkplug/certificates/"  # where an aware server keeps the last births
 BD_SEQ = "bdSeq"
 REBIRTH = "Node Control/Rebirth"
 

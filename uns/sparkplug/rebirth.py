@@ -26,6 +26,9 @@ class Doubt(StrEnum):
     UNKNOWN_METRIC = "data came for a metric that no birth named"
     UNREADABLE = "a message could not be read"
     LOST_SIGHT = "this host lost its broker"
+    OTHER_DEATH = "a death of another session came, and nothing since"
+    SHARED_ALIAS = "its birth gives one alias to two metrics"
+    KEPT_BIRTH = "its birth was kept by the server, and is old"
     ELSEWHERE = "it is heard on another server than that of its birth"
 
 
@@ -36,6 +39,8 @@ _RECURRING = (
     Doubt.NO_DEVICE_BIRTH,
     Doubt.AMBIGUOUS,
     Doubt.ELSEWHERE,
+    Doubt.OTHER_DEATH,
+    Doubt.SHARED_ALIAS,
 )
 
 
@@ -48,6 +53,7 @@ class RebirthSettings:
     attempts: int = 8  # without an answer; then only new data of the node starts over
     burst: int = 50  # requests to all nodes together at once …
     per_second: float = 20.0  # … and from then on
+    kept_birth_ms: int = 10_000  # a birth that the server kept serves so long, if data comes
     triggers: frozenset[Doubt] = frozenset(Doubt)  # what else is doubted is only reported
 
 
@@ -75,14 +81,17 @@ class RebirthPacer:
         """A node's births are needed; `due` says when to ask, and on this server."""
         if doubt not in self._settings.triggers:
             return
-        if node in self._wanted:
-            self._wanted[node].server = server
+        asked = self._wanted.get(node)
+        if asked is not None and (asked.doubt is not Doubt.KEPT_BIRTH or doubt is asked.doubt):
+            asked.server = server
             return
         asked = self._asked.setdefault(node, _Asked())
         if now_ms - asked.last_ms > 2 * self._settings.longest_ms:
             asked.level = 0
         asked.doubt, asked.attempts, asked.server = doubt, 0, server
         asked.due_ms = asked.last_ms + self._pause_ms(node, asked.level) if asked.level else now_ms
+        if doubt is Doubt.KEPT_BIRTH:
+            asked.due_ms = max(asked.due_ms, now_ms + self._settings.kept_birth_ms)
         self._wanted[node] = asked
 
     def answered(self, node: NodeId) -> None:
