@@ -11,7 +11,7 @@ from google.protobuf.message import DecodeError
 
 from uns.errors import PeerProtocolError
 from uns.metric import DataType
-from uns.sparkplug.counting import count_metrics, count_parts
+from uns.sparkplug.counting import has_more_metrics, has_more_parts
 from uns.sparkplug.profile import Compression
 from uns.sparkplug.wire import PayloadMessage, PlainPayloadMessage
 
@@ -90,10 +90,10 @@ def _parse_once(data: bytes, limits: Limits) -> Any:
             hint="split the edge node, or raise the limit",
         )
     # The smallest metric or part takes two bytes: shorter payloads cannot hold too many.
-    if len(data) > 2 * limits.metrics and count_metrics(data, limits.metrics) > limits.metrics:
+    if len(data) > 2 * limits.metrics and has_more_metrics(data, limits.metrics):
         raise PeerProtocolError(f"a payload of more than {limits.metrics:,} metrics is refused")
     most = limits.metrics + limits.parts
-    if len(data) > 2 * most and count_parts(data, most) > most:
+    if len(data) > 2 * most and has_more_parts(data, most):
         raise PeerProtocolError(
             f"a payload with more than {limits.parts:,} members, rows and properties is refused"
         )

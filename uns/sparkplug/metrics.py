@@ -21,6 +21,9 @@ __all__ = [
 ]
 
 
+_LABEL = 200  # characters of a name in a sentence
+
+
 @dataclass(frozen=True, slots=True)
 class MetaData:
     """What a sender says of a Bytes or File value; None where it says nothing."""
@@ -109,5 +112,7 @@ class Metric:
 
     @property
     def label(self) -> str:
-        """What people call it: its name, or its alias where it has none."""
-        return self.name if self.name is not None else f"alias {self.alias}"
+        """What people call it: its name, or its alias where it has none. A long one is cut."""
+        if self.name is None:
+            return f"alias {self.alias}"
+        return self.name if len(self.name) <= _LABEL else self.name[: _LABEL - 1] + "…"
