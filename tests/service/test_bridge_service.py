@@ -20,6 +20,7 @@ from uns.service.broker import EmbeddedBroker
 from uns.service.edge import now_ms
 from uns.sim.modbus_server import ModbusServer
 from uns.sparkplug import Born, Changed, Died, HostApplication
+from uns.store.backlog import Backlog
 from uns.store.state import State
 
 pytestmark = pytest.mark.slow
@@ -84,8 +85,14 @@ class Rig:
     @contextlib.asynccontextmanager
     async def bridge(self) -> AsyncIterator[BridgeService]:
         state = State(self.state_path)
+        backlog = Backlog(self.state_path.with_name("backlog.db"))
         service = BridgeService(
-            self.project, self.project.machines, Broker.parse(self.broker.url), state, get_driver
+            self.project,
+            self.project.machines,
+            [Broker.parse(self.broker.url)],
+            state,
+            backlog,
+            get_driver,
         )
         task = asyncio.create_task(service.run())
         try:
@@ -95,6 +102,7 @@ class Rig:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
             state.close()
+            backlog.close()
 
 
 async def _listen(host: Host, url: str) -> None:

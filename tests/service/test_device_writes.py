@@ -22,6 +22,7 @@ from uns.service.broker import EmbeddedBroker
 from uns.service.edge import now_ms
 from uns.sim.modbus_server import ModbusServer
 from uns.sparkplug import MessageType, Metric, NodeId, Payload, encode, topic
+from uns.store.backlog import Backlog
 from uns.store.state import State
 
 NODE = NodeId("acme:leeds", "packaging:line1")
@@ -59,7 +60,10 @@ async def plc(tmp_path: Path) -> AsyncIterator[tuple[ModbusServer, Session]]:
         assert loaded.project is not None, loaded.diagnostics
         place = Broker.parse(broker.url)
         state = State(tmp_path / "state.db")
-        service = BridgeService(loaded.project, loaded.project.machines, place, state, get_driver)
+        backlog = Backlog(tmp_path / "backlog.db")
+        service = BridgeService(
+            loaded.project, loaded.project.machines, [place], state, backlog, get_driver
+        )
         task = asyncio.create_task(service.run())
         await _until(lambda: service.edges[0].health.births > 1)
         session = await connect(place, "host")
@@ -69,6 +73,7 @@ async def plc(tmp_path: Path) -> AsyncIterator[tuple[ModbusServer, Session]]:
         with contextlib.suppress(asyncio.CancelledError):
             await task
         state.close()
+        backlog.close()
 
 
 async def _until(is_so: Callable[[], object]) -> None:

@@ -75,19 +75,22 @@ def test_what_was_put_comes_back_in_order(path):
     assert samples(1_500) == drained(backlog)
     backlog.commit(NOW_MS)
     assert (0, []) == (backlog.waiting(NODE), drained(backlog))
-    backlog.close(NOW_MS)
+    backlog.commit(NOW_MS)
+    backlog.close()
 
 
 def test_a_restart_finds_what_waits(path):
     """A new process goes on with the file of the last one; numbers are not given twice."""
     backlog = Backlog(path)
     backlog.put(NODE, "filler", samples(700))
-    backlog.close(NOW_MS)
+    backlog.commit(NOW_MS)
+    backlog.close()
     backlog = Backlog(path)
     backlog.put(NODE, "filler", samples(10, begin=700))
     assert 710 == backlog.waiting(NODE)
     assert samples(710) == drained(backlog)
-    backlog.close(NOW_MS)
+    backlog.commit(NOW_MS)
+    backlog.close()
 
 
 def test_only_devices_that_may_be_sent_are_read(path):
@@ -101,7 +104,8 @@ def test_only_devices_that_may_be_sent_are_read(path):
     assert samples(30, name="torque") == drained(backlog, ("capper",))
     assert samples(30) == drained(backlog, ("filler", "capper"))
     assert 30 == backlog.waiting("Acme/Line2")
-    backlog.close(NOW_MS)
+    backlog.commit(NOW_MS)
+    backlog.close()
 
 
 def test_samples_of_a_chunk_are_in_order_of_time(path):
@@ -110,7 +114,8 @@ def test_samples_of_a_chunk_are_in_order_of_time(path):
     backlog.put(NODE, "filler", samples(10, begin=10))
     backlog.put(NODE, "filler", samples(10))
     assert samples(20) == drained(backlog)
-    backlog.close(NOW_MS)
+    backlog.commit(NOW_MS)
+    backlog.close()
 
 
 def test_the_oldest_gives_way_to_the_newest(path):
@@ -126,10 +131,12 @@ def test_the_oldest_gives_way_to_the_newest(path):
     assert path.stat().st_size < 500_000
     found = drained(backlog)
     assert list(range(dropped, 100_000)) == [round(value / 1.37) for _, value, _, _ in found]
-    backlog.close(NOW_MS)
+    backlog.commit(NOW_MS)
+    backlog.close()
     backlog = Backlog(path)
     assert dropped == backlog.dropped(NODE)
-    backlog.close(NOW_MS)
+    backlog.commit(NOW_MS)
+    backlog.close()
 
 
 def test_what_is_too_old_is_dropped(path):
@@ -146,7 +153,8 @@ def test_what_is_too_old_is_dropped(path):
     backlog.commit(1_000)
     backlog.commit(NOW_MS)
     assert 5 == backlog.waiting(NODE)
-    backlog.close(NOW_MS)
+    backlog.commit(NOW_MS)
+    backlog.close()
 
 
 def test_a_value_that_cannot_be_kept_is_counted(path):
@@ -156,7 +164,8 @@ def test_a_value_that_cannot_be_kept_is_counted(path):
     backlog.commit(NOW_MS)
     assert (2, 1) == (backlog.waiting(NODE), backlog.dropped(NODE))
     assert [("a", 1, 192, 1), ("c", 3, 192, 3)] == drained(backlog)
-    backlog.close(NOW_MS)
+    backlog.commit(NOW_MS)
+    backlog.close()
 
 
 def test_a_file_that_is_no_database_is_set_aside(path):
@@ -167,7 +176,8 @@ def test_a_file_that_is_no_database_is_set_aside(path):
     backlog.commit(NOW_MS)
     assert samples(3) == drained(backlog)
     assert path.with_name("backlog.db.broken-1").exists()
-    backlog.close(NOW_MS)
+    backlog.commit(NOW_MS)
+    backlog.close()
 
 
 def test_a_file_that_breaks_in_use_is_replaced_and_counted(path):
@@ -186,7 +196,8 @@ def test_a_file_that_breaks_in_use_is_replaced_and_counted(path):
     assert 5_010 == backlog.waiting(NODE) + backlog.dropped(NODE)
     assert backlog.dropped(NODE) >= 5_000
     assert backlog.waiting(NODE) == len(drained(backlog))
-    backlog.close(NOW_MS)
+    backlog.commit(NOW_MS)
+    backlog.close()
 
 
 def _use(backlog: Backlog) -> None:
@@ -207,7 +218,8 @@ def test_a_rotten_chunk_is_dropped_alone(path):
     other.close()
     assert samples(500) + samples(500, begin=1_000) == drained(backlog)
     assert (0, 500) == (backlog.waiting(NODE), backlog.dropped(NODE))
-    backlog.close(NOW_MS)
+    backlog.commit(NOW_MS)
+    backlog.close()
 
 
 @pytest.fixture
@@ -248,10 +260,12 @@ def test_a_full_disk_keeps_the_newest_in_memory(full_disk):
     assert [] == drained(backlog)
     ballast.unlink()
     backlog.put(NODE, "filler", samples(5))
-    backlog.close(NOW_MS)
+    backlog.commit(NOW_MS)
+    backlog.close()
     backlog = Backlog(full_disk / "backlog.db")
     assert (samples(5), 3_000) == (drained(backlog), backlog.dropped(NODE))
-    backlog.close(NOW_MS)
+    backlog.commit(NOW_MS)
+    backlog.close()
 
 
 _WRITER = """
@@ -286,4 +300,5 @@ def test_kill_9_loses_nothing_that_was_committed(path):
         found = drained(backlog)
         assert len(found) >= committed
         assert list(range(len(found))) == [at for _, _, _, at in found]
-        backlog.close(NOW_MS)
+        backlog.commit(NOW_MS)
+    backlog.close()

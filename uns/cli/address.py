@@ -9,7 +9,7 @@ import click
 if TYPE_CHECKING:
     from uns.mqtt import Broker
 
-__all__ = ["DEMO_BROKERS", "broker_option", "kind_or_address"]
+__all__ = ["DEMO_BROKERS", "broker_option", "brokers_option", "kind_or_address"]
 
 DEMO_BROKERS = ("embedded", "mosquitto")
 
@@ -40,6 +40,28 @@ def _parsed(text: str) -> Broker:
     except UnsError as error:
         sentence = f"{error}; {error.hint}" if error.hint else str(error)
         raise click.BadParameter(sentence) from None
+
+
+def _addresses(_: click.Context, __: click.Parameter, texts: tuple[str, ...]) -> list[Broker]:
+    found = [_parsed(text) for text in texts]
+    for broker in found:
+        if found.count(broker) > 1:
+            raise click.BadParameter(f"{broker} is there twice")
+    return found
+
+
+brokers_option = click.option(
+    "-b",
+    "--broker",
+    "brokers",
+    callback=_addresses,
+    metavar="URL",
+    default=["mqtt://127.0.0.1:1883"],
+    show_default=True,
+    multiple=True,
+    envvar="UNS_BROKER",
+    help="A broker's address; may be given again, in order of preference.",
+)
 
 
 broker_option = click.option(

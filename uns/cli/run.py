@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from uns.cli.address import broker_option
+from uns.cli.address import brokers_option
 
 if TYPE_CHECKING:
     from uns.mqtt import Broker
@@ -17,7 +17,7 @@ __all__ = ["run"]
 
 @click.command(short_help="Run a project against its plant and broker.")
 @click.argument("project", type=click.Path(exists=True, readable=False, path_type=Path))
-@broker_option
+@brokers_option
 @click.option(
     "--only",
     multiple=True,
@@ -36,7 +36,7 @@ __all__ = ["run"]
 def run(
     *,
     project: Path,
-    broker: Broker,
+    brokers: list[Broker],
     only: tuple[str, ...],
     select: tuple[str, ...],
     state: Path | None,
@@ -56,14 +56,19 @@ def run(
     folder = state or (project if project.is_dir() else project.parent) / ".uns"
     runtime = Runtime(
         found,
-        broker,
+        brokers,
         folder,
         parts=[Part(name) for name in only] or tuple(Part),
         select=select,
     )
     click.echo(
         f"{found.enterprise}: {len(found.machines)} machines, {found.tag_count} tags, "
-        f"{len(found.connections)} connections; broker {broker}; Ctrl-C to leave",
+        f"{len(found.connections)} connections; {_named(brokers)}; Ctrl-C to leave",
         err=True,
     )
     run_until_interrupt(runtime.run(), on_leaving=quiet)
+
+
+def _named(brokers: list[Broker]) -> str:
+    names = ", then ".join(str(broker) for broker in brokers)
+    return f"broker {names}" if len(brokers) == 1 else f"brokers {names}"

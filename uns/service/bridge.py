@@ -15,11 +15,15 @@ from uns.metric import Reading, Value
 from uns.mqtt import Broker
 from uns.project.project import Project
 from uns.reporting import Reporter
+from uns.service.backlog_keeper import BacklogKeeper
 from uns.service.connection import ConnectionState, ConnectionSupervisor
 from uns.service.device_writes import DeviceWrites, refusal
-from uns.service.edge import EdgeNodeService, now_ms
+from uns.service.edge import NODE_METRICS, EdgeNodeService, now_ms
+from uns.service.pace import Pace
 from uns.service.supervise import keep_running
-from uns.sparkplug import Command, EdgeNode, MetricDefinition, NodeId
+from uns.sparkplug import Command, EdgeNode, EdgeSettings, MetricDefinition, NodeId
+from uns.sparkplug.profile import PROFILES
+from uns.store.backlog import Backlog
 from uns.store.state import State
 
 __all__ = ["BridgeService"]
@@ -50,17 +54,22 @@ class BridgeService:
     are independent of each other: each fails, waits and comes back on its own.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 - each is one thing it stands on
         self,
         project: Project,
         machines: Sequence[Machine],
-        broker: Broker,
+        brokers: Sequence[Broker],
         state: State,
+        backlog: Backlog,
         get_driver: Callable[[str], type[Driver]],
     ) -> None:
-        """Build everything; connect to nothing yet."""
-        self._broker = broker
+        """Build everything; connect to nothing yet. `brokers` stand in order of preference."""
+        self._brokers = brokers
         self._state = state
+        self._backlog = backlog
+        self._keeper = BacklogKeeper(backlog)
+        self._settings = project.sparkplug
+        self._pace = Pace(project.sparkplug.backlog.per_second)
         self._device_of: dict[int, _Device] = {}
         self._tag_of: dict[int, Tag] = {}
         self._handle_of: dict[tuple[NodeId, str, str], int] = {}
@@ -77,6 +86,12 @@ class BridgeService:
 
     async def run(self) -> None:
         """Bridge until cancelled."""
+        try:
+            await self._run()
+        finally:
+            self._keeper.commit()  # what the edge nodes could not send when they left
+
+    async def _run(self) -> None:
         async with asyncio.TaskGroup() as tasks:
             for key, supervisor in self.connections.items():
                 tasks.create_task(keep_running(key, supervisor.run), name=f"bridge:{key}")
@@ -85,6 +100,7 @@ class BridgeService:
                 name = f"edge:{edge.edge.node}"
                 tasks.create_task(keep_running(name, edge.run), name=name)
             tasks.create_task(keep_running("bridge:tick", self._tick), name="bridge:tick")
+            tasks.create_task(keep_running("backlog", self._keeper.run), name="bridge:backlog")
 
     # ------------------------------------------------------------------ building
 
@@ -96,22 +112,28 @@ class BridgeService:
         return [self._build_edge(node, group) for node, group in by_node.items()]
 
     def _build_edge(self, node: NodeId, machines: Sequence[Machine]) -> EdgeNodeService:
+        devices = {
+            machine.sparkplug.device_id: [_definition(machine, tag) for tag in machine.tags]
+            for machine in machines
+        }
+        settings = EdgeSettings(
+            primary_host=self._settings.primary_host,
+            servers=len(self._brokers),
+            profile=PROFILES[self._settings.profile],
+        )
         edge = EdgeNode(
             node,
-            {m.sparkplug.device_id: [_definition(m, tag) for tag in m.tags] for m in machines},
+            {"": NODE_METRICS, **devices},
             bd_seq=self._state.get(f"bd_seq/{node}", 0),
-        )
-        every = frozenset(
-            edge.alias_of(machine.sparkplug.device_id, tag.name)
-            for machine in machines
-            for tag in machine.tags
-            if tag.deliver_every
+            settings=settings,
         )
         service = EdgeNodeService(
             edge,
-            self._broker,
+            self._brokers,
             self._state,
-            every=every,
+            self._backlog,
+            pace=self._pace,
+            window_s=self._settings.backlog.window_s,
             on_command=lambda command: self._commanded(node, command),
         )
         for machine in machines:

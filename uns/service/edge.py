@@ -1,30 +1,47 @@
-"""One line's Sparkplug edge node on the broker: births, data, deaths, commands."""
+"""One line's Sparkplug edge node on the broker: births, data, deaths, commands, and its backlog.
+
+Live values go first, always. What cannot be sent in its time goes to the backlog: without a
+broker, while the primary host is away, while a rebirth is owed, while a device is down, and what
+was sent so lately before a break that nobody knows whether it arrived. When data flows again the
+backlog follows the live values, oldest first, as historical data in messages of its own.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
-from contextlib import aclosing
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
-from typing import assert_never
+from typing import NoReturn, assert_never
 
 from uns.errors import BrokerError
 from uns.message import Message
-from uns.metric import Reading
+from uns.metric import DataType, Quality, Reading
 from uns.mqtt import Broker, Session, sessions
-from uns.sparkplug import Command, EdgeNode, Leave, Problem
+from uns.service.pace import Pace
+from uns.service.replay import Replay
+from uns.sparkplug import Command, EdgeNode, Leave, MetricDefinition, Problem
+from uns.sparkplug.names import MessageType, topic
+from uns.sparkplug.rewind import Rewind
+from uns.store.backlog import Backlog
 from uns.store.state import State
 
-__all__ = ["EdgeHealth", "EdgeNodeService", "now_ms"]
+__all__ = ["NODE_METRICS", "EdgeHealth", "EdgeNodeService", "now_ms"]
 
 log = logging.getLogger("uns.edge")
 
 FLUSH_S = 0.1  # readings that arrive within this time travel in one DDATA
 KEEPALIVE_S = 3  # a frozen bridge is dead to the broker after 1.5 times this
-MAX_WAITING = 20_000  # readings; past this, older ones of `deliver: latest` tags give way
+MAX_WAITING = 20_000  # readings of a device; past this the older half takes the backlog's way
 LEAVE_S = 2.0
+COUNT_S = 1.0  # between two values of the backlog's own metrics
+_TICK_S, _IDLE_S = 0.5, 5.0  # between two looks at the time, with and without a reason to look
+
+_WAITING, _DROPPED = "Backlog/Waiting", "Backlog/Dropped"
+NODE_METRICS = tuple(MetricDefinition(name, DataType.UINT64) for name in (_WAITING, _DROPPED))
+"""What every edge node says of itself: an EdgeNode for this service has them as device `""`."""
 
 
 def now_ms() -> int:
@@ -40,71 +57,96 @@ class EdgeHealth:
     connects: int = 0
     births: int = 0
     metrics_out: int = 0
-    conflated: int = 0
+    late_metrics_out: int = 0
+    overtaken: int = 0  # readings that newer ones overtook because the broker was too slow
     last_error: str = ""
 
 
-class EdgeNodeService:
-    """Wires an EdgeNode to a broker: the core decides, this sends and reconnects.
+class _LeavingError(Exception):
+    """The edge node has said goodbye to this broker."""
 
-    Readings may be given at any time; while there is no broker the core keeps the newest of
-    each, and the next birth carries them.
+
+class EdgeNodeService:
+    """Wires an EdgeNode to its brokers: the core decides, this sends, keeps and reconnects.
+
+    Readings may be given at any time. `brokers` stand in order of preference; the core chooses.
     """
 
     def __init__(
         self,
         edge: EdgeNode,
-        broker: Broker,
+        brokers: Sequence[Broker],
         state: State,
+        backlog: Backlog,
         *,
-        every: frozenset[int],
+        pace: Pace,
+        window_s: float,
         on_command: Callable[[Command], None],
+        unkept: frozenset[int] = frozenset(),
     ) -> None:
-        """`every` holds the aliases of tags that are never conflated."""
+        """`unkept` holds the aliases of metrics that are worth nothing when they are late."""
         self.edge = edge
         self.health = EdgeHealth()
-        self._broker = broker
+        self._node = str(edge.node)
+        self._brokers = brokers
         self._state = state
-        self._every = every
-        self._on_command = on_command
-        self._is_born = False
-        self._waiting: dict[str, list[Reading]] = {}
-        self._urgent: list[Message] = []  # births, deaths and their data: already in seq order
+        self._backlog = backlog
+        self._rewind = Rewind(window_ms=int(window_s * 1000))
         self._wake = asyncio.Event()
-        self._bd_seq_key = f"bd_seq/{edge.node}"
+        self._replay = Replay(backlog, self._node, pace, window_s, on_change=self._wake.set)
+        self._on_command = on_command
+        self._unkept = unkept
+        self._names: dict[str, dict[int, str]] = {}
+        self._up: dict[str, None] = {"": None}
+        self._waiting: dict[str, list[Reading]] = {}
+        self._urgent: list[Message] = []  # in the order of their seq, not sent yet
+        self._was_sending = False
+        self._goodbye = ""
+        self._counted: tuple[float, int, int] = (0.0, -1, -1)
+        self._nbirth = topic(MessageType.NBIRTH, edge.node)
+        self._births = (self._nbirth, topic(MessageType.DBIRTH, edge.node))
+
+    # ------------------------------------------------------------------ what the bridge tells
 
     def observed(self, device_id: str, readings: Sequence[Reading]) -> None:
         """Take readings of a device; their handles are aliases."""
-        if not self._is_born:
-            self.edge.observed(device_id, readings, now_ms())  # kept for the birth; says nothing
+        if not self.edge.is_sending(device_id):
+            self._observe(device_id, [*self._waiting.pop(device_id, ()), *readings])
             return
         waiting = self._waiting.setdefault(device_id, [])
         waiting.extend(readings)
         if len(waiting) > MAX_WAITING:
-            self._waiting[device_id] = self._conflated(waiting)
+            half = len(waiting) // 2
+            self._keep(device_id, waiting[:half])
+            self._waiting[device_id] = waiting[half:]
+            self.health.overtaken += half
         self._wake.set()
 
     def device_up(self, device_id: str) -> None:
         """Say that a device answers: it is born with the values given so far."""
-        self._flush_into_urgent()
-        self._urgent += self.edge.device_up(device_id, now_ms())
-        self._wake.set()
+        self._flush()
+        self._queue(self.edge.device_up(device_id, now_ms()))
+        self._up[device_id] = None
+        self._replay.look_again()
 
     def device_down(self, device_id: str) -> None:
         """Say that a device no longer answers: its death is published."""
-        self._flush_into_urgent()
-        self._urgent += self.edge.device_down(device_id, now_ms())
-        self._wake.set()
+        self._flush()
+        self._queue(self.edge.device_down(device_id, now_ms()))
+        self._up.pop(device_id, None)
+
+    # ------------------------------------------------------------------ sessions
 
     async def run(self) -> None:
         """Stay connected until cancelled; then leave with a death of our own."""
         endless = sessions(
-            self._broker,
-            client_id=f"uns-edge-{self.edge.node}".replace("/", "-"),
+            lambda: self._brokers[self.edge.server],
+            client_id=f"uns-edge-{self._node}".replace("/", "-"),
             will=self._will,
             keepalive_s=KEEPALIVE_S,
             on_state=self._said,
             on_connect_sent=self.edge.advance,
+            on_failed=self.edge.connect_failed,
         )
         async with aclosing(endless):
             async for session in endless:
@@ -112,100 +154,213 @@ class EdgeNodeService:
                     await self._serve(session)
                 except* BrokerError as errors:
                     self.health.last_error = str(errors.exceptions[0])
+                except* _LeavingError:
+                    log.warning("edge node %s left its broker: %s", self._node, self._goodbye)
                 finally:
                     self._forget_session()
 
     def _will(self) -> Message:
         """Return the NDEATH of the session to come; its bdSeq is on disk before CONNECT leaves."""
         will = self.edge.will()
-        self._state.set(self._bd_seq_key, self.edge.next_bd_seq)
+        self._state.set(f"bd_seq/{self._node}", self.edge.next_bd_seq)
         return will
 
     async def _serve(self, session: Session) -> None:
         try:
             await session.subscribe(self.edge.subscriptions())
-            births = self.edge.connected(now_ms())
-            self._is_born = True  # from here on, seq counts: everything waits for its turn
-            await session.publish_all(births)
-            self.health.is_online = True
+            self._count(is_due=True)
             self.health.connects += 1
-            self.health.births += len(births)
+            self._queue(self.edge.connected(now_ms()))
+            name = f"edge:{self._node}"
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._send(session), name=f"edge:{self.edge.node}:send")
-                tasks.create_task(self._receive(session), name=f"edge:{self.edge.node}:receive")
+                tasks.create_task(self._send(session), name=f"{name}:send")
+                tasks.create_task(self._receive(session), name=f"{name}:receive")
+                tasks.create_task(self._replay.run(self._sending), name=f"{name}:replay")
         except asyncio.CancelledError:
             await self._leave(session)
             raise
 
-    async def _leave(self, session: Session) -> None:
-        """Publish the death and disconnect; a broker that is gone has our will."""
-        try:
-            async with asyncio.timeout(LEAVE_S):
-                await session.publish_all(self.edge.stopping(now_ms()))
-                await session.close()
-        except (BrokerError, TimeoutError) as error:
-            log.warning(
-                "%s could not say goodbye (%s); its will speaks for it", self.edge.node, error
-            )
-            session.abort()
-
     async def _send(self, session: Session) -> None:
+        """Live values, then what the backlog's pace allows, until the core says goodbye."""
         while True:
-            await self._wake.wait()
+            self._flush()
+            self._carry_out(self.edge.tick(now_ms()))
+            self._count()
+            self._recall()
+            messages, self._urgent = self._urgent, []
+            if self._goodbye:
+                await self._part(session, messages)
+            await session.publish_all(messages)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._pause_s()):
+                    await self._wake.wait()
             await asyncio.sleep(FLUSH_S)
             self._wake.clear()
-            self._flush_into_urgent()
-            messages, self._urgent = self._urgent, []
-            await session.publish_all(messages)
+
+    def _pause_s(self) -> float:
+        """How long to sleep where nothing happens."""
+        if not self.edge.is_sending(""):
+            return _TICK_S
+        return FLUSH_S if self._replay.is_busy else _IDLE_S
+
+    async def _part(self, session: Session, last_words: Sequence[Message]) -> NoReturn:
+        """Leave this broker: with its will, which says the same as our last words."""
+        try:
+            async with asyncio.timeout(LEAVE_S):
+                await session.publish_all(last_words)
+                await session.close(with_will=True)
+        except TimeoutError:
+            session.abort()
+        raise _LeavingError
 
     async def _receive(self, session: Session) -> None:
         async for batch in session.batches():
             for message in batch:
-                for effect in self.edge.received(message, now_ms()):
-                    self._carry_out(effect)
+                self._carry_out(self.edge.received(message, now_ms()))
 
-    def _carry_out(self, effect: Message | Command | Problem | Leave) -> None:
-        match effect:
-            case Message():
-                self._urgent.append(effect)
-                self._wake.set()
-            case Command():
-                self._on_command(effect)
-            case Problem():
-                log.warning("edge node %s: %s", self.edge.node, effect.text)
-            case Leave():
-                raise BrokerError(f"edge node {self.edge.node} leaves the broker: {effect.reason}")
-            case _:
-                assert_never(effect)
-
-    def _flush_into_urgent(self) -> None:
-        """Turn waiting readings into messages, so that seq follows the order of events."""
-        waiting, self._waiting = self._waiting, {}
-        for device_id, readings in waiting.items():
-            self._urgent += self.edge.observed(device_id, readings, now_ms())
-            self.health.metrics_out += len(readings)
+    async def _leave(self, session: Session) -> None:
+        """Publish the rest and the death and disconnect; a broker that is gone has our will."""
+        self._flush()
+        rest, self._urgent = self._urgent, []
+        try:
+            async with asyncio.timeout(LEAVE_S):
+                await session.publish_all([*rest, *self.edge.stopping(now_ms())])
+                self._rewind.take(_monotonic_ms())  # acknowledged is what came behind it
+                self._replay.arrived()
+                await session.close()
+        except (BrokerError, TimeoutError) as error:
+            log.warning("%s could not say goodbye (%s); its will speaks for it", self._node, error)
+            session.abort()
 
     def _forget_session(self) -> None:
         """With no session, waiting readings become the values of the next birth."""
-        self._is_born = self.health.is_online = False
+        self._goodbye = ""
         self.edge.disconnected()
+        self._settle()
+        self._urgent.clear()
+        self._replay.disconnected()
+        self._flush()
+
+    # ------------------------------------------------------------------ effects of the core
+
+    def _carry_out(self, effects: Iterable[Message | Command | Problem | Leave]) -> None:
+        for effect in effects:
+            match effect:
+                case Message():
+                    self._queue([effect])
+                case Command():
+                    self._on_command(effect)
+                case Problem():
+                    log.warning("edge node %s: %s", self._node, effect.text)
+                case Leave():
+                    self._goodbye = effect.reason
+                    self._wake.set()
+                case _:
+                    assert_never(effect)
+        self._settle()
+
+    def _queue(self, messages: Iterable[Message]) -> None:
+        """Line messages up; births of the node make those that wait before them worthless."""
+        self._settle()
+        for message in messages:
+            if message.topic == self._nbirth:
+                self._start_over()
+            self.health.births += message.topic.startswith(self._births)
+            self._urgent.append(message)
+            self._wake.set()
+
+    def _settle(self) -> None:
+        """Note whether data flows; where it stopped, what was sent lately may not have arrived."""
+        is_sending = self.edge.is_sending("")
+        self.health.is_online = is_sending
+        if self._was_sending and not is_sending:
+            self._start_over()
+        self._was_sending = is_sending
+
+    def _start_over(self) -> None:
+        """No data from before a rebirth or a break is sent any more: it takes the backlog's way.
+
+        tck-id-operational-behavior-data-commands-rebirth-action-1.
+        """
+        self._urgent.clear()
+        for device_id, readings in self._rewind.take(_monotonic_ms()):
+            self._keep(device_id, readings)
+        self._replay.restart()
+
+    # ------------------------------------------------------------------ readings
+
+    def _flush(self) -> None:
+        """Turn waiting readings into messages, so that seq follows the order of events."""
         waiting, self._waiting = self._waiting, {}
         for device_id, readings in waiting.items():
-            self.edge.observed(device_id, readings, now_ms())
-        self._urgent.clear()
+            self._observe(device_id, readings)
 
-    def _conflated(self, waiting: list[Reading]) -> list[Reading]:
-        """Keep every reading of `deliver: every` tags and the newest of each other."""
-        newest = {reading[0]: place for place, reading in enumerate(waiting)}
-        kept = [
-            reading
-            for place, reading in enumerate(waiting)
-            if reading[0] in self._every or newest[reading[0]] == place
+    def _observe(self, device_id: str, readings: Sequence[Reading]) -> None:
+        """Give readings to the core, and remember them until they have surely arrived."""
+        at_ms = now_ms()
+        self._queue(self.edge.observed(device_id, readings, at_ms))
+        if not self.edge.is_sending(device_id):
+            self._keep(device_id, readings, at_ms)
+            return
+        self.health.metrics_out += len(readings)
+        self._rewind.sent(device_id, readings, _monotonic_ms(), stamp_ms=at_ms)
+
+    def _keep(self, device_id: str, readings: Sequence[Reading], at_ms: int = 0) -> None:
+        """Put readings into the backlog; a stale mark says nothing that a death does not say."""
+        names = self._names.get(device_id)
+        if names is None:
+            names = self._names[device_id] = {
+                alias: name
+                for name, alias in self.edge.aliases(device_id).items()
+                if alias not in self._unkept
+            }
+        self._backlog.put(
+            self._node,
+            device_id,
+            [
+                (names[alias], value, int(quality), stamp_ms or at_ms or now_ms())
+                for alias, value, quality, stamp_ms in readings
+                if alias in names and quality != Quality.STALE
+            ],
+        )
+
+    # ------------------------------------------------------------------ the backlog
+
+    def _sending(self) -> list[str]:
+        return [device_id for device_id in self._up if self.edge.is_sending(device_id)]
+
+    def _recall(self) -> None:
+        """Line up the next of the backlog behind the live values, without what births said."""
+        if not self.edge.is_sending(""):
+            return
+        for device_id, samples in self._replay.take(self.edge.is_sending).items():
+            is_known = self.edge.is_as_born
+            unknown = [sample for sample in samples if not is_known(device_id, *sample)]
+            self._queue(self.edge.recalled(device_id, unknown, now_ms()))
+            self.health.late_metrics_out += len(unknown)
+
+    def _count(self, *, is_due: bool = False) -> None:
+        """Say how much waits and how much was dropped, at most once a second."""
+        last_s, waiting, dropped = self._counted
+        now = (self._backlog.waiting(self._node), self._backlog.dropped(self._node))
+        now_s = time.monotonic()
+        if now == (waiting, dropped) or not (is_due or now_s - last_s >= COUNT_S):
+            return
+        self._counted = (now_s, *now)
+        aliases, at_ms = self.edge.aliases(""), now_ms()
+        if not aliases.keys() >= {_WAITING, _DROPPED}:
+            return
+        readings: list[Reading] = [
+            (aliases[name], value, Quality.GOOD, at_ms)
+            for name, value in zip((_WAITING, _DROPPED), now, strict=True)
         ]
-        self.health.conflated += len(waiting) - len(kept)
-        return kept[-MAX_WAITING:]
+        self._queue(self.edge.observed("", readings, at_ms))
 
     def _said(self, sentence: str, is_up: bool) -> None:  # noqa: FBT001 - the shape of on_state
         log.log(
-            logging.INFO if is_up else logging.WARNING, "edge node %s: %s", self.edge.node, sentence
+            logging.INFO if is_up else logging.WARNING, "edge node %s: %s", self._node, sentence
         )
+
+
+def _monotonic_ms() -> int:
+    return time.monotonic_ns() // 1_000_000

@@ -19,6 +19,7 @@ from uns.service.bridge import BridgeService
 from uns.service.namespace import NamespaceService
 from uns.service.routes import RouteService
 from uns.service.supervise import keep_running
+from uns.store.backlog import Backlog
 from uns.store.lock import only_user
 from uns.store.state import State
 from uns.topic import TopicFilter
@@ -91,7 +92,7 @@ class Runtime:
     def __init__(
         self,
         project: Project,
-        broker: Broker,
+        brokers: Sequence[Broker],
         state_folder: Path,
         *,
         parts: Sequence[Part] = tuple(Part),
@@ -99,17 +100,16 @@ class Runtime:
     ) -> None:
         """Build what `parts` names; nothing is connected yet.
 
+        `brokers` stand in order of preference. Edge nodes use one of them at a time; the
+        namespace and the routes keep to the first, where the tree lives.
         Raises ProjectError where `select` matches nothing, StorageError where the state folder
         cannot be written.
         """
         machines = selected(project, select)
+        broker = brokers[0]
         self._folder = state_folder
-        self._state = State(state_folder / "state.db") if Part.BRIDGES in parts else None
-        self.bridge = (
-            BridgeService(project, machines, broker, self._state, get_driver)
-            if self._state is not None
-            else None
-        )
+        self._kept: list[State | Backlog] = []
+        self.bridge = self._bridge(project, machines, brokers) if Part.BRIDGES in parts else None
         self.namespace = (
             NamespaceService(
                 project.enterprise, machines, broker, foreign=project.sparkplug.foreign
@@ -127,6 +127,19 @@ class Runtime:
                 "this project has no routes, so there is nothing to run",
                 hint="leave out --only, or write `routes:` (docs/reference/routes.md)",
             )
+
+    def _bridge(
+        self, project: Project, machines: Sequence[Machine], brokers: Sequence[Broker]
+    ) -> BridgeService:
+        state = State(self._folder / "state.db")
+        self._kept.append(state)
+        backlog = Backlog(
+            self._folder / "backlog.db",
+            max_bytes=project.sparkplug.backlog.max_bytes,
+            max_age_s=project.sparkplug.backlog.max_age_s,
+        )
+        self._kept.append(backlog)
+        return BridgeService(project, machines, brokers, state, backlog, get_driver)
 
     async def run(self) -> None:
         """Run until cancelled, then leave in order: deaths first, the tree's writer last.
@@ -157,8 +170,8 @@ class Runtime:
                 task.result()
         finally:
             await self._leave(running)
-            if self._state is not None:
-                self._state.close()
+            for kept in self._kept:
+                kept.close()
 
     def _started(self, part: Part, run: Callable[[], Awaitable[None]]) -> _Running:
         task = asyncio.create_task(keep_running(part.value, run), name=part.value)

@@ -113,7 +113,7 @@ class Demo:
             project = load({"AURORA_ERP_URL": erp.url})
             project, plant = await _serve(project, settings, stack, notes)
             url = await _broker(settings, stack, notes)
-            runtime = Runtime(project, Broker.parse(url), settings.folder)
+            runtime = Runtime(project, [Broker.parse(url)], settings.folder)
             demo = cls(project, plant, erp, runtime, url)
             demo.notes = notes
             demo._task = asyncio.create_task(runtime.run(), name="demo:runtime")

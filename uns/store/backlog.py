@@ -71,6 +71,7 @@ class Backlog:
         self._staged: dict[tuple[str, str], list[Sample]] = {}
         self._pending: deque[Chunk] = deque()  # sealed, not on the disk yet
         self._in_memory = 0
+        self._put: Counter[str] = Counter()
         self._gone: dict[int, Chunk] = {}  # handed in; to be deleted with the next commit
         self._opening = self._database.opening
         with self._database.reading() as connection:
@@ -89,6 +90,7 @@ class Backlog:
             staged.extend(samples)
             added = len(staged) - before
             self._waiting[node] += added
+            self._put[node] += added
             self._in_memory += added
             if self._in_memory > self._most_in_memory:
                 self._seal()
@@ -97,6 +99,10 @@ class Backlog:
     def waiting(self, node: str) -> int:
         """How many samples of an edge node wait."""
         return self._waiting[node]
+
+    def put_so_far(self, node: str) -> int:
+        """How many samples of an edge node were put by this process."""
+        return self._put[node]
 
     def dropped(self, node: str) -> int:
         """How many samples of an edge node had to give way since the file was made."""
@@ -163,12 +169,9 @@ class Backlog:
                     self._gone[chunk.number] = chunk
                     self._waiting[chunk.node] -= len(chunk.samples)
 
-    def close(self, now_ms: int) -> None:
-        """Commit what is left and give the file back. Raises StorageError."""
-        try:
-            self.commit(now_ms)
-        finally:
-            self._database.close()
+    def close(self) -> None:
+        """Give the file back; what was not committed is lost. Safe to call twice."""
+        self._database.close()
 
     # ------------------------------------------------------------------ memory
 
