@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from uns.equipment import Machine, SparkplugId, Tag
+from uns.equipment import Machine, Source, SparkplugId, Tag
 from uns.message import Message
-from uns.namespace import Namespace
+from uns.namespace import Namespace, Output
 from uns.project.catalogue import Catalogue
 from uns.project.load import load
 from uns.sparkplug import HostApplication
@@ -77,10 +77,11 @@ def template(*members: dict[str, Any], **fields: Any) -> Any:
     return fill(message, **fields)
 
 
-def filler() -> Machine:
+def filler(*, is_driven: bool = True) -> Machine:
     """A machine of the project, on the line that foreign devices stand on as well."""
     topic = Topic("acme/leeds/packaging/line1/filler")
-    tags = (Tag("speed", topic.child("speed"), unit="m/s"),)
+    source = Source("toy://x", 1, "reg:1") if is_driven else None
+    tags = (Tag("speed", topic.child("speed"), unit="m/s", high=9, source=source),)
     return Machine(
         topic, "m", 1, ("m",), tags, SparkplugId("acme:leeds", "packaging:line1", "filler")
     )
@@ -103,7 +104,10 @@ class Tree:
         """A message arrives."""
         events = self.host.received(Message(topic, data), now)
         self.problems += [event.text for event in events if hasattr(event, "text")]
-        out = self.namespace.apply_all(events, now)
+        self.take(self.namespace.apply_all(events, now))
+
+    def take(self, out: Output) -> None:
+        """What a subscriber and whoever reads the log see of it."""
         for text, value in out.values:
             self.shown[text.decode()] = json.loads(value)
         for message in out.messages:
@@ -607,3 +611,93 @@ def test_long_ids_of_a_hostile_peer_cost_nothing(rules) -> None:
     tree.node(group, "n")
     tree.device("y", real("-" * 50_000, 1.0), at=f"{group}/DBIRTH/n")
     assert {} == tree.values()
+
+
+# A device that is a machine of the project
+
+AS_FILLER = """
+- devices: "g/n/{device}"
+  path: "leeds/packaging/line1/{device}"
+  metrics: {Spd: speed}
+"""
+OURS = "acme/leeds/packaging/line1/filler"
+
+
+def say(tree: Tree, *metrics: dict[str, Any], seq: int = 1) -> None:
+    """A birth of the foreign filler."""
+    tree.device("filler", *metrics, at="g/DBIRTH/n", seq=seq)
+
+
+@pytest.fixture
+def unfed(rules) -> Tree:
+    """A project whose filler no driver feeds, and a rule that makes a foreign device the filler."""
+    tree = Tree(rules(AS_FILLER), (filler(is_driven=False),))
+    tree.namespace.started(NOW)
+    tree.node("g", "n")
+    return tree
+
+
+def test_a_rule_can_make_a_device_a_machine_of_the_project(unfed: Tree) -> None:
+    """The type's unit and range hold for it, and the machine and its line are online."""
+    say(unfed, real("Spd", 12.0), real("Extra", 1.0))
+    shown = {"value": 12.0, "quality": "Uncertain", "timestamp": STAMP, "unit": "m/s"}
+    assert {**shown, "detail": "Range"} == unfed.shown[f"{OURS}/speed"]
+    assert 1.0 == unfed.values()[f"{OURS}/extra"]
+    assert ["online", "online"] == [
+        unfed.shown[f"{topic}/_state"]["state"] for topic in (OURS, "acme/leeds/packaging/line1")
+    ]
+    assert ("m", "Spd") == (
+        unfed.shown[f"{OURS}/speed/_meta"]["machine_type"].partition("/")[0],
+        unfed.shown[f"{OURS}/speed/_meta"]["sparkplug"]["metric"],
+    )
+    assert 1 == unfed.namespace.machines_online
+
+
+def test_the_machine_stays_fresh_when_the_grace_ends_and_its_line_s_own_node_dies(
+    unfed: Tree,
+) -> None:
+    """That its own device was never born means nothing while another stands in for it."""
+    say(unfed, real("Spd", 5.0))
+    unfed.node("acme:leeds", "packaging:line1")
+    unfed.take(unfed.namespace.tick(NOW + 6_000))
+    bd_seq = {"name": "bdSeq", "datatype": INT64, "long_value": 0}
+    unfed.hear("spBv1.0/acme:leeds/NDEATH/packaging:line1", payload(bd_seq, seq=None))
+    assert "Good" == unfed.shown[f"{OURS}/speed"]["quality"]
+    assert ["online", "online"] == [
+        unfed.shown[f"{topic}/_state"]["state"] for topic in (OURS, "acme/leeds/packaging/line1")
+    ]
+
+
+def test_the_machine_dies_with_the_device_that_it_is(unfed: Tree) -> None:
+    """A foreign death is the machine's: stale values, and a state that says so."""
+    say(unfed, real("Spd", 5.0))
+    unfed.hear("spBv1.0/g/DDEATH/n/filler", payload(seq=2))
+    assert ("Stale", "offline") == (
+        unfed.shown[f"{OURS}/speed"]["detail"],
+        unfed.shown[f"{OURS}/_state"]["state"],
+    )
+
+
+def test_the_machine_s_own_device_comes_first(unfed: Tree) -> None:
+    """Whoever speaks under the project's own ids is the machine; the stand-in loses it."""
+    say(unfed, real("Spd", 5.0, alias=1))
+    unfed.node("acme:leeds", "packaging:line1")
+    unfed.device("filler", real("speed", 6.0), at="acme:leeds/DBIRTH/packaging:line1")
+    data = payload({"alias": 1, "timestamp": NOW + 5, "float_value": 7.0}, seq=2)
+    unfed.hear("spBv1.0/g/DDATA/n/filler", data)
+    assert 6.0 == unfed.values()[f"{OURS}/speed"]
+    say(unfed, real("Spd", 8.0, alias=1), seq=3)
+    assert 6.0 == unfed.values()[f"{OURS}/speed"]
+    unfed.hear("spBv1.0/g/DDEATH/n/filler", payload(seq=4))
+    assert ("Good", "online") == (
+        unfed.shown[f"{OURS}/speed"]["quality"],
+        unfed.shown[f"{OURS}/_state"]["state"],
+    )
+
+
+def test_a_value_in_another_unit_is_not_shown_as_the_machine_s(unfed: Tree) -> None:
+    """Millimetres are no metres: the rule's engineer is told, and nothing is shown."""
+    mm = {"engUnit": (STRING, "string_value", "mm/s")}
+    say(unfed, real("Spd", 5.0, properties=mm))
+    assert f"{OURS}/speed" not in unfed.values()
+    assert f"it comes in `mm/s`, and `{OURS}/speed` is in `m/s`" in unfed.notices[0]

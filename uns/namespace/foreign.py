@@ -2,7 +2,8 @@
 
 A metric has a place when it says so itself, in a property `uns`, or when a rule of the project
 gives its device one. It may not stand outside our enterprise, nor where the project has
-something, nor above it.
+something, nor above it. One exception: a rule may make a device the machine of the project that
+no driver feeds. Then the machine's own tags judge its values.
 """
 
 from __future__ import annotations
@@ -50,7 +51,10 @@ class Border:
         self._rules = rules
         self._found: dict[DeviceKey, tuple[ForeignRule, str] | Refusal | None] = {}
         self._ours: set[str] = set()
+        self._unfed: dict[str, Tag] = {}  # of machines that no driver feeds
         for machine in machines:
+            if not any(tag.source for tag in machine.tags):
+                self._unfed |= {tag.topic.text: tag for tag in machine.tags if not tag.calc}
             for topic in (machine.topic, *(tag.topic for tag in machine.tags)):
                 self._claim(topic.text)
 
@@ -93,6 +97,8 @@ class Border:
         except ValueError as error:
             return Refusal(str(error))
         text = f"{base}/{name}"
+        if text in self._unfed:
+            return _as_ours(self._unfed[text], said.fields.get("unit") or _unit_of(slot))
         if reason := self._objection(text):
             return Refusal(reason)
         return self._tag(text, name, slot, said.fields)
@@ -134,13 +140,24 @@ class Border:
         if low is not None and high is not None and low >= high:
             low = high = None
         fields = {
-            "unit": _text(properties, _UNITS),
+            "unit": _unit_of(slot),
             "low": low,
             "high": high,
             "desc": _text(properties, _WORDS),
             **said,
         }
         return Tag(name=name, topic=Topic(text), datatype=slot.datatype, **fields)
+
+
+def _as_ours(tag: Tag, unit: str) -> Tag | Refusal:
+    """The project's tag, if values in `unit` may be shown there."""
+    if unit and unit != tag.unit:
+        return Refusal(f"it comes in `{unit}`, and `{tag.topic}` is in `{tag.unit or 'no unit'}`")
+    return tag
+
+
+def _unit_of(slot: Slot) -> str:
+    return _text(slot.properties, _UNITS)
 
 
 def _text(properties: Mapping[str, Value], keys: Iterable[str]) -> str:

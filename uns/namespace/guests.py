@@ -1,12 +1,16 @@
 """Guests: the leaves of metrics that the project does not know, and who may feed each.
 
-Of two metrics that want one topic the first has it, for as long as its device is there. What
-is refused is said once, all of a birth in one sentence.
+Of two metrics that want one topic the first has it, for as long as its device is there. A rule
+may make a device the machine of the project that no driver feeds; then it has the machine's
+leaves, until the machine's own device is born. What is refused is said once, all of a birth in
+one sentence.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
+from dataclasses import astuple
 
 from uns.equipment import SparkplugId, Tag
 from uns.namespace.device import Device, DeviceKey
@@ -30,18 +34,34 @@ class Guests:
     """Leaves that foreign metrics have, in `leaves` beside those of the project."""
 
     def __init__(
-        self, border: Border, leaves: dict[str, Leaf], own_nodes: AbstractSet[NodeId]
+        self,
+        border: Border,
+        leaves: dict[str, Leaf],
+        devices: Mapping[DeviceKey, Device],
+        own_nodes: AbstractSet[NodeId],
     ) -> None:
         self._border = border
         self._leaves = leaves
+        self._devices = devices
         self._own_nodes = own_nodes
         self._hosts: dict[str, Device] = {}  # topic → the device that feeds it
         self._said: set[tuple[DeviceKey, str]] = set()
         self._refused: list[tuple[str, str]] = []  # of the birth that is being read
 
-    def is_one(self, leaf: Leaf) -> bool:
-        """Whether a leaf is none of the project's."""
-        return leaf.topic_text in self._hosts
+    def is_fed(self, leaf: Leaf, device: Device) -> bool:
+        """Whether another device than this one feeds a leaf now."""
+        host = self._hosts.get(leaf.topic_text)
+        return host is not None and host is not device and host.is_online
+
+    def give_back(self, leaf: Leaf, device: Device, metric: str) -> None:
+        """The project's own device is there: nobody else feeds its leaf any more."""
+        host = self._hosts.pop(leaf.topic_text, None)
+        if host is None:
+            return
+        for slot in host.bound:
+            slot.binding = None if slot.binding is leaf else slot.binding
+        _forget(host, leaf)
+        leaf.sparkplug, leaf.metric = SparkplugId(*device.key), metric
 
     def admit(
         self, device: Device, slot: Slot, known: Leaf | None, fed: AbstractSet[str]
@@ -61,8 +81,10 @@ class Guests:
         if known is not None and known.tag == tag and self._hosts.get(text) is device:
             return known
         self._move_out(device, slot, known, text)
-        leaf = Leaf(tag, SparkplugId(*device.key), slot.name)
-        self._leaves[text] = leaf
+        leaf = self._leaves.get(text)
+        if leaf is None or leaf.machine is None:
+            leaf = self._leaves[text] = Leaf(tag, SparkplugId(*device.key), slot.name)
+        leaf.sparkplug, leaf.metric = SparkplugId(*device.key), slot.name
         self._hosts[text] = device
         return leaf
 
@@ -82,6 +104,11 @@ class Guests:
         host = self._hosts.get(text)
         if text in fed:
             return f"`{text}` is that of another metric of it"
+        leaf = self._leaves.get(text)
+        if leaf is not None and leaf.machine is not None:
+            own = self._devices[DeviceKey(*astuple(leaf.machine.sparkplug))]
+            if own.is_online:
+                return f"`{text}` is that of {_name(own.key)}"
         if host is not None and host is not device and host.is_online:
             return f"`{text}` is that of {_name(host.key)}"
         if host is None and len(self._hosts) >= MAX_GUESTS:
@@ -103,11 +130,15 @@ class Guests:
         """Let go of the leaf that was at a topic before, and of the place that a metric had."""
         before, host = self._leaves.get(text), self._hosts.get(text)
         if before is not None and host is not None:
-            for name in [name for name, leaf in host.leaves.items() if leaf is before]:
-                del host.leaves[name]
+            _forget(host, before)
         if known is not None and known.topic_text != text:
             # It is shown as stale from now on: no metric feeds it, and nobody asked to remove it.
             device.leaves[f"{slot.name}\0{known.topic_text}"] = known
+
+
+def _forget(device: Device, leaf: Leaf) -> None:
+    for name in [name for name, own in device.leaves.items() if own is leaf]:
+        del device.leaves[name]
 
 
 def _name(key: DeviceKey) -> str:

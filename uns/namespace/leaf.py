@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from uns.equipment import SparkplugId, Tag
+from uns.equipment import Machine, SparkplugId, Tag
 from uns.message import Message
 from uns.metric import DataType
 from uns.namespace.payload import (
@@ -63,6 +63,7 @@ class Leaf:
         "is_every",
         "kind",
         "low",
+        "machine",
         "metric",
         "quality",
         "sparkplug",
@@ -74,9 +75,15 @@ class Leaf:
         "write",
     )
 
-    def __init__(self, tag: Tag, sparkplug: SparkplugId, metric: str) -> None:
-        """Compile what `tag` demands; nothing is known of its value yet."""
+    def __init__(
+        self, tag: Tag, sparkplug: SparkplugId, metric: str, machine: Machine | None = None
+    ) -> None:
+        """Compile what `tag` demands; nothing is known of its value yet.
+
+        `machine` is the project's that it is a tag of; `sparkplug` and `metric` say who feeds it.
+        """
         self.tag = tag
+        self.machine = machine
         self.sparkplug = sparkplug
         self.metric = metric
         self.topic_text = tag.topic.text

@@ -14,7 +14,7 @@ After a start the broker may still show values of a former life as Good. They ar
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Any, TypeAlias
 
 from uns.equipment import Machine
@@ -78,19 +78,20 @@ class Namespace:
         self._leaves: dict[str, Leaf] = {}  # by topic; the project's and foreign ones
         self._devices: dict[DeviceKey, Device] = {}
         self._lines: dict[NodeId, list[State]] = {}
+        self._shared: dict[str, set[NodeId]] = {}  # line with foreign machines → its edge nodes
         self._nodes_online: set[NodeId] = set()
         self._grace_ends_ms: int | None = None
         for machine in machines:
             self._add(machine)
         border = Border(enterprise, machines, foreign)
-        self._guests = Guests(border, self._leaves, frozenset(self._lines))
+        self._guests = Guests(border, self._leaves, self._devices, frozenset(self._lines))
 
     def _add(self, machine: Machine) -> None:
         ids = machine.sparkplug
         key = DeviceKey(ids.group_id, ids.edge_node_id, ids.device_id)
         device = Device(key, machine, State(machine.topic.text))
         for tag in machine.tags:
-            leaf = device.leaves[tag.name] = Leaf(tag, ids, tag.name)
+            leaf = device.leaves[tag.name] = Leaf(tag, ids, tag.name, machine)
             self._leaves[leaf.topic_text] = leaf
         self._devices[key] = device
         lines = self._lines.setdefault(NodeId(ids.group_id, ids.edge_node_id), [])
@@ -177,7 +178,8 @@ class Namespace:
             if device.machine is not None:
                 yield machine_meta(device.machine)
             for leaf in list(device.leaves.values()):
-                yield _meta(leaf, device)
+                if leaf.machine is device.machine:
+                    yield _meta(leaf)
 
     # Readers ask
 
@@ -213,7 +215,8 @@ class Namespace:
     @property
     def machines_online(self) -> int:
         """How many of the project's machines are there."""
-        return sum(device.is_online for device in self._devices.values() if device.machine)
+        states = (device.state for device in self._devices.values() if device.machine)
+        return sum(state is not None and state.presence is Presence.ONLINE for state in states)
 
     # Values
 
@@ -317,8 +320,6 @@ class Namespace:
         device = self._devices.get(key) or Device(key)
         device.unbind()
         device.is_online = device.was_born = True
-        if device.state is not None:
-            self._say([device.state], Presence.ONLINE, "", event.timestamp_ms, out)
         updates: list[Update] = []
         fed: set[str] = set()
         for slot in _plain(device, event.slots):
@@ -332,20 +333,21 @@ class Namespace:
         if device.leaves:
             self._devices[key] = device
         self._guests.tell(device, out)
+        there = self._states_of(device)
+        if there and device.machine is None:  # its line has just become known
+            there += self._lines[node]
+        self._say(there, Presence.ONLINE, "", event.timestamp_ms, out)
         self._show(updates, now_ms, out)
-        for leaf in device.leaves.values():
-            if leaf.topic_text not in fed and leaf.expire(now_ms):
-                leaf.publish(self._clock, out)
+        silent = (leaf for leaf in self._fed_by(device) if leaf.topic_text not in fed)
+        self._expire(silent, now_ms, out)
 
     def _bind(self, device: Device, slot: Slot, fed: set[str], out: Output) -> Leaf | None:
         """Tie a slot of a birth to its leaf; a leaf is fed by one slot only."""
         leaf = device.leaves.get(slot.name)
-        is_ours = leaf is not None and not self._guests.is_one(leaf)
-        if not is_ours and not _is_of_protocol(slot.name):
-            leaf = self._guests.admit(device, slot, leaf, fed)
-            if leaf is not None and leaf is not device.leaves.get(slot.name):
-                device.leaves[slot.name] = leaf
-                out.messages.append(_meta(leaf, device))
+        if leaf is not None and leaf.machine is not None and leaf.machine is device.machine:
+            self._guests.give_back(leaf, device, slot.name)
+        elif not _is_of_protocol(slot.name):
+            leaf = self._admit(device, slot, leaf, fed, out)
         if leaf is None or leaf.topic_text in fed:
             return None
         fed.add(leaf.topic_text)
@@ -353,6 +355,31 @@ class Namespace:
         slot.binding = leaf
         device.bound.append(slot)
         return leaf
+
+    def _admit(
+        self, device: Device, slot: Slot, known: Leaf | None, fed: set[str], out: Output
+    ) -> Leaf | None:
+        """Return the leaf of a metric that the project does not know, if it may have one."""
+        leaf = self._guests.admit(device, slot, known, fed)
+        if leaf is None or leaf is device.leaves.get(slot.name):
+            return leaf
+        device.leaves[slot.name] = leaf
+        out.messages.append(_meta(leaf))
+        if leaf.machine is not None and device.state is None:
+            self._stand_in(device, leaf.machine)
+        return leaf
+
+    def _stand_in(self, device: Device, machine: Machine) -> None:
+        """A foreign device is this machine: it and its line are there as long as the device is."""
+        own = self._devices[DeviceKey(*astuple(machine.sparkplug))]
+        device.state = own.state
+        node = NodeId(device.key.group_id, device.key.edge_node_id)
+        lines = self._lines.setdefault(node, [])
+        own_node = NodeId(own.key.group_id, own.key.edge_node_id)
+        for state in self._lines[own_node]:
+            self._shared.setdefault(state.topic, {own_node}).add(node)
+            if state not in lines:
+                lines.append(state)
 
     def _died(self, event: Died, now_ms: int, out: Output) -> None:
         node, since_ms = event.node, event.timestamp_ms
@@ -364,14 +391,31 @@ class Namespace:
             place = (node.group_id, node.edge_node_id)
             found = [device for key, device in self._devices.items() if key[:2] == place]
             presence, reason = Presence.STALE, _ITS_BRIDGE_IS_GONE
-            lines = self._lines.get(node, [])
+            lines = [one for one in self._lines.get(node, []) if not self._is_held(one, node)]
             self._nodes_online.discard(node)
             self._say(lines, Presence.OFFLINE, event.reason, since_ms, out)
         for device in found:
             device.unbind()
-            if device.state is not None:
-                self._say([device.state], presence, reason, since_ms, out)
-            self._expire(device.leaves.values(), now_ms, out)
+            self._say(self._states_of(device), presence, reason, since_ms, out)
+            self._expire(self._fed_by(device), now_ms, out)
+
+    def _states_of(self, device: Device) -> list[State]:
+        """The `_state` that a device decides on: its machine's, unless another is that machine."""
+        if device.state is None:
+            return []
+        leaves = device.leaves.values()
+        if device.machine is None:
+            return [device.state] if any(leaf.machine is not None for leaf in leaves) else []
+        return [] if any(self._guests.is_fed(leaf, device) for leaf in leaves) else [device.state]
+
+    def _is_held(self, line: State, node: NodeId) -> bool:
+        """Whether a line that loses an edge node has another that is there."""
+        others = self._shared.get(line.topic, set()) - {node}
+        return any(other in self._nodes_online for other in others)
+
+    def _fed_by(self, device: Device) -> list[Leaf]:
+        """The leaves of a device that no other feeds in its place."""
+        return [leaf for leaf in device.leaves.values() if not self._guests.is_fed(leaf, device)]
 
     def _end_grace(self, now_ms: int, out: Output) -> None:
         """Say what is missing after a start: nothing may look live that nobody has claimed."""
@@ -379,9 +423,8 @@ class Namespace:
         for device in self._devices.values():
             if device.was_born:
                 continue
-            if device.state is not None:
-                self._say([device.state], Presence.STALE, reason, now_ms, out)
-            self._expire(device.leaves.values(), now_ms, out)
+            self._say(self._states_of(device), Presence.STALE, reason, now_ms, out)
+            self._expire(self._fed_by(device), now_ms, out)
         silent = [state for state in self._states() if state.presence is None]
         self._say(silent, Presence.OFFLINE, reason, now_ms, out)
 
@@ -401,8 +444,8 @@ class Namespace:
         return lines + [device.state for device in self._devices.values() if device.state]
 
 
-def _meta(leaf: Leaf, device: Device) -> Message:
-    return tag_meta(leaf.tag, leaf.sparkplug, leaf.metric, device.machine)
+def _meta(leaf: Leaf) -> Message:
+    return tag_meta(leaf.tag, leaf.sparkplug, leaf.metric, leaf.machine)
 
 
 def _plain(device: Device, slots: Iterable[Slot]) -> Iterator[Slot]:
