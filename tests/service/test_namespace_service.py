@@ -178,7 +178,7 @@ async def broker(request, tmp_path):
 @asynccontextmanager
 async def serving(url: str, machines=None):
     """A namespace service that has arrived at the broker; stopped at the end."""
-    service = NamespaceService("acme", machines or [filler()], Broker.parse(url))
+    service = NamespaceService("acme", machines or [filler()], [Broker.parse(url)])
     task = asyncio.create_task(service.run(), name="namespace")
     try:
         await until(lambda: service.health.is_online or task.done(), "the service is online", 15)

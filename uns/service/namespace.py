@@ -20,18 +20,27 @@ import msgspec
 from uns.equipment import Machine
 from uns.errors import BrokerError
 from uns.message import Message
-from uns.mqtt import Broker, Session, sessions
+from uns.mqtt import Broker, Session
 from uns.namespace import Fact, ForeignRule, Namespace, Output, Presence, State
 from uns.service.edge import now_ms
-from uns.service.recall import recall
-from uns.sparkplug import Born, Changed, Died, Event, HostApplication, Problem, Publish, Reconnect
+from uns.service.tree_server import TreeServer
+from uns.sparkplug import (
+    Born,
+    Changed,
+    Died,
+    Event,
+    HostApplication,
+    HostSettings,
+    Problem,
+    Publish,
+    Reconnect,
+)
 
 __all__ = ["NamespaceHealth", "NamespaceService"]
 
 log = logging.getLogger("uns.namespace")
 
 TICK_S = 0.2
-KEEPALIVE_S = 5
 LEAVE_S = 3.0
 ASK_AFTER_S = 1.0  # births that come by themselves have come by then
 _ASKED_AT_ONCE = 20  # edge nodes per tick: a thousand births must not come at once
@@ -62,47 +71,49 @@ class NamespaceHealth:
 
 
 class NamespaceService:
-    """Keeps the tree below `enterprise` true, on one broker, until cancelled.
+    """Keeps the tree below `enterprise` true, on every broker it is given, until cancelled.
 
-    `host_id` names this host application; two services on one broker need two of them.
-    `foreign` are the project's rules for devices of others.
+    Edge nodes may be on any of the brokers and move from one to another; each broker shows the
+    whole tree, and one that is away holds up no other. `host_id` names this host application;
+    two services on one broker need two of them. `foreign` are the project's rules for devices
+    of others.
     """
 
     def __init__(
         self,
         enterprise: str,
         machines: Sequence[Machine],
-        broker: Broker,
+        brokers: Sequence[Broker],
         *,
         host_id: str = "",
         foreign: Sequence[ForeignRule] = (),
+        is_server_aware: bool = False,
     ) -> None:
         """Compile everything; connect to nothing yet."""
         self.namespace = Namespace(enterprise, machines, foreign)
-        self.host = HostApplication(host_id or f"uns-{enterprise}")
-        self._broker = broker
-        self._client_id = f"uns-namespace-{self.host.host_id}"
+        settings = HostSettings(is_server_aware=is_server_aware)
+        self.host = HostApplication(host_id or f"uns-{enterprise}", settings=settings)
+        client_id = f"uns-namespace-{self.host.host_id}"
+        servers = [TreeServer(broker, client_id) for broker in brokers]
+        self._servers = {server.name: server for server in servers}
         self._root = f"{enterprise}/_service/{self.host.host_id}"
         self._state = State(self._root)
         self._turn = asyncio.Lock()  # what is worked out first is published first
         self._is_started = False
-        self._is_online = False
-        self._connects = 0
-        self._values_out = 0
+        self._last_words: Output | None = None
         self._mistakes = 0
-        self._refused: set[str] = set()
-        self._last_error = ""
 
     @property
     def health(self) -> NamespaceHealth:
         """How it goes, as of now; counting topics takes about a millisecond per ten thousand."""
         tree, counts = self.namespace, self.namespace.counts
+        servers = self._servers.values()
         return NamespaceHealth(
-            is_online=self._is_online,
-            connects=self._connects,
-            last_error=self._last_error,
+            is_online=any(server.is_online for server in servers),
+            connects=sum(server.connects for server in servers),
+            last_error=next((s.last_error for s in servers if s.last_error), ""),
             metrics_in=counts.metrics,
-            values_out=self._values_out,
+            values_out=sum(server.values_out for server in servers),
             flagged=counts.flagged,
             quarantined=counts.quarantined,
             ignored=counts.ignored,
@@ -123,41 +134,39 @@ class NamespaceService:
 
     async def run(self) -> None:
         """Stay connected until cancelled; then mark what we showed as old and say goodbye."""
-        endless = sessions(
-            self._broker,
-            self._client_id,
-            will=lambda: self.host.will(now_ms()),
-            keepalive_s=KEEPALIVE_S,
-            on_state=_said,
-        )
+        async with asyncio.TaskGroup() as tasks:
+            for server in self._servers.values():
+                tasks.create_task(self._stay(server), name=f"namespace:{server.name}")
+            tasks.create_task(self._tick(), name="namespace:tick")
+
+    async def _stay(self, server: TreeServer) -> None:
+        endless = server.sessions(lambda: self.host.will(now_ms(), server=server.name))
         async with aclosing(endless):
             async for session in endless:
                 try:
-                    await self._serve(session)
+                    await self._serve(server, session)
                 except* BrokerError as errors:
-                    self._last_error = str(errors.exceptions[0])
+                    server.last_error = str(errors.exceptions[0])
                 finally:
-                    self._is_online = False
-                    # The broker cannot be told now; all of it is published on the way back.
-                    self.namespace.apply_all(_facts(self.host.disconnected(now_ms())), now_ms())
+                    server.lost()
+                await self._lost(server)
 
-    async def _serve(self, session: Session) -> None:
+    async def _serve(self, server: TreeServer, session: Session) -> None:
         try:
-            is_broker_new = await self._recall()
-            await session.subscribe(self.host.subscriptions())
+            is_broker_new = await self._recall(server)
+            await session.subscribe(self.host.subscriptions(server=server.name))
             async with asyncio.TaskGroup() as tasks:
                 async with self._turn:
-                    await self._arrive(session)
+                    await self._arrive(server, session)
                 if is_broker_new:
-                    tasks.create_task(self._define(session), name="namespace:define")
-                tasks.create_task(self._receive(session), name="namespace:receive")
+                    tasks.create_task(self._define(server), name="namespace:define")
                 tasks.create_task(self._ask(session), name="namespace:ask")
-                tasks.create_task(self._tick(session), name="namespace:tick")
+                tasks.create_task(self._receive(server, session), name="namespace:receive")
         except asyncio.CancelledError:
-            await self._leave(session)
+            await self._leave(server, session)
             raise
 
-    async def _recall(self) -> bool:
+    async def _recall(self, server: TreeServer) -> bool:
         """Read what the broker remembers; return whether it needs our definitions.
 
         At the start that is our whole tree, later only the `_state` that we publish behind our
@@ -172,32 +181,34 @@ class NamespaceService:
                 self.namespace.remembered(message.topic, message.payload, now_ms())
 
         wanted = f"{self._root}/_state" if self._is_started else f"{self.namespace.enterprise}/#"
-        is_complete = await recall(
-            self._broker, f"{self._client_id}-recall", [wanted], f"{self._root}/_recall", take
-        )
-        if not is_complete:
-            log.warning("the broker did not come to an end with its retained messages")
-        return not is_known or not self._is_started
+        await server.recall(wanted, f"{self._root}/_recall", take)
+        return not is_known or not server.connects
 
-    async def _arrive(self, session: Session) -> None:
-        """Say STATE online; on the way back, show again what is known."""
+    async def _arrive(self, server: TreeServer, session: Session) -> None:
+        """Say STATE online; where the tree is known already, show it."""
         now = now_ms()
-        await self._carry_out(session, self.host.connected(now), now)
+        server.arrived(session)
+        await self._carry_out(self.host.connected(now, server=server.name), now)
         if self._is_started:
-            await self._publish(session, self.namespace.current())
+            await server.publish(self.namespace.current())
         else:
             self._is_started = True
             self.namespace.started(now)
-        self._is_online = True
-        self._connects += 1
 
-    async def _define(self, session: Session) -> None:
+    async def _lost(self, server: TreeServer) -> None:
+        """A broker is gone: what was learnt through it is stale, and the others show that."""
+        async with self._turn:
+            now = now_ms()
+            events = self.host.disconnected(now, server=server.name)
+            await self._publish(self.namespace.apply_all(_facts(events), now))
+
+    async def _define(self, server: TreeServer) -> None:
         """Publish every `_meta`, and behind them the `_state` that says so."""
         definitions = self.namespace.definitions()
         while some := list(islice(definitions, _AT_ONCE)):
-            await self._publish(session, Output([], some))
+            await server.publish(Output([], some))
             await asyncio.sleep(0)
-        await self._publish(session, Output([], self._presence(Presence.ONLINE, "")))
+        await server.publish(Output([], self._presence(Presence.ONLINE, "")))
 
     async def _ask(self, session: Session) -> None:
         """Ask the project's edge nodes for their births, where none has come by itself.
@@ -211,7 +222,7 @@ class NamespaceService:
                 await session.publish(self.host.request_rebirth(node, now_ms()).message)
             await asyncio.sleep(TICK_S)
 
-    async def _receive(self, session: Session) -> None:
+    async def _receive(self, server: TreeServer, session: Session) -> None:
         async for batch in session.batches():
             is_first = True
             for part in _parts(batch):
@@ -220,90 +231,83 @@ class NamespaceService:
                 is_first = False
                 async with self._turn:
                     now = now_ms()
-                    events = [e for message in part for e in self._understood(message, now)]
-                    await self._carry_out(session, events, now)
+                    heard = [e for m in part for e in self._understood(m, now, server.name)]
+                    await self._carry_out(heard, now)
 
-    async def _tick(self, session: Session) -> None:
+    async def _tick(self) -> None:
         while True:
             await asyncio.sleep(TICK_S)
             async with self._turn:
-                now = now_ms()
-                await self._carry_out(session, self.host.tick(now), now)
-                await self._publish(session, self.namespace.tick(now))
+                if any(server.is_online for server in self._servers.values()):
+                    now = now_ms()
+                    await self._carry_out(self.host.tick(now), now)
+                    await self._publish(self.namespace.tick(now))
 
-    def _understood(self, message: Message, now: int) -> Sequence[Event]:
+    def _understood(self, message: Message, now: int, server: str) -> Sequence[Event]:
         """What the host makes of a message; a mistake of ours costs that message only."""
         try:
-            return self.host.received(message, now)
+            return self.host.received(message, now, server=server)
         except Exception:
             self._mistakes += 1
             log.exception("a message on %s stopped the host application", message.topic)
             return ()
 
-    async def _carry_out(self, session: Session, events: Sequence[Event], now: int) -> None:
-        """Publish what events ask for and what they mean for the tree.
+    async def _carry_out(self, events: Sequence[Event], now: int) -> None:
+        """Publish what events ask for and what they mean for the tree."""
+        out = Output.empty()
+        for event in events:
+            match event:
+                case Publish():
+                    await self._servers[event.server].publish(Output([], [event.message]))
+                case Reconnect():
+                    self._servers[event.server].drop(event.reason)
+                case Born() | Changed() | Died() | Problem():
+                    self._apply(event, now, out)
+        await self._publish(out)
 
-        A session that is to begin anew fails, and the next one has a will of its own.
-        """
-        out = Output([], [event.message for event in events if isinstance(event, Publish)])
-        for event in _facts(events):
-            _tell(event)
-            try:
-                found = self.namespace.apply(event, now)
-            except Exception:
-                self._mistakes += 1
-                log.exception("an event of %s stopped the namespace", event.node)
-                continue
-            out.values += found.values
-            out.messages += found.messages
-            for notice in found.notices:
-                log.warning("%s", notice)
-        await self._publish(session, out)
-        for reconnect in events:
-            if isinstance(reconnect, Reconnect):
-                raise BrokerError(reconnect.reason)
-
-    async def _publish(self, session: Session, out: Output) -> None:
-        """Publish; a topic that the broker refuses is said once and costs nothing else."""
-        if out.values:
-            await session.publish_values(out.values)
-        if out.messages:
-            try:
-                await session.publish_all(out.messages)
-            except BrokerError as error:
-                if not session.is_connected:
-                    raise
-                self._say_refused(error)
-        self._values_out += len(out.values) + len(out.messages)
-
-    def _say_refused(self, error: BrokerError) -> None:
-        self._last_error = str(error)
-        if self._last_error in self._refused or len(self._refused) >= _MOST_REFUSED:
+    def _apply(self, event: Fact, now: int, out: Output) -> None:
+        """Add what an event means for the tree; a mistake of ours costs that event only."""
+        _tell(event)
+        try:
+            found = self.namespace.apply(event, now)
+        except Exception:
+            self._mistakes += 1
+            log.exception("an event of %s stopped the namespace", event.node)
             return
-        self._refused.add(self._last_error)
-        log.error("%s; %s", error, error.hint)
+        out.values += found.values
+        out.messages += found.messages
+        for notice in found.notices:
+            log.warning("%s", notice)
+
+    async def _publish(self, out: Output) -> None:
+        """Publish to every broker that is there, each at its own pace."""
+        online = [server for server in self._servers.values() if server.is_online]
+        if len(online) == 1:
+            await online[0].publish(out)
+        elif online:
+            await asyncio.gather(*(server.publish(out) for server in online))
 
     def _presence(self, presence: Presence, reason: str) -> list[Message]:
         """Return our own `_state`, said anew."""
         message = self._state.become(presence, reason, now_ms())
         return [message or self._state.message()]
 
-    async def _leave(self, session: Session) -> None:
+    async def _leave(self, server: TreeServer, session: Session) -> None:
         """Mark values as old, say offline, disconnect; a broker that is gone has our will."""
         now = now_ms()
+        if self._last_words is None:
+            self._last_words = self.namespace.stopping(now)
+            self._last_words.messages += self._presence(Presence.OFFLINE, "stopped")
         try:
             async with asyncio.timeout(LEAVE_S):
-                await self._publish(session, self.namespace.stopping(now))
-                last = self._presence(Presence.OFFLINE, "stopped")
-                await self._publish(session, Output([], last))
-                await self._carry_out(session, self.host.stopping(now), now)
+                await server.publish(self._last_words)
+                goodbye = self.host.stopping(now, server=server.name)
+                said = [event.message for event in goodbye if isinstance(event, Publish)]
+                await session.publish_all(said)
                 await session.close()
         except (BrokerError, TimeoutError) as error:
             log.warning("could not say goodbye (%s); the will speaks for us", error)
             session.abort()
-
-
-_MOST_REFUSED = 100  # different sentences worth a line in the log
 
 
 def _parts(batch: Sequence[Message]) -> Iterator[Sequence[Message]]:
@@ -336,7 +340,3 @@ def _tell(event: Any) -> None:
                 filter(None, (event.node.group_id, event.node.edge_node_id, event.device_id))
             )
             log.warning("%s: %s", where or "a message was ignored", event.text)
-
-
-def _said(sentence: str, is_up: bool) -> None:  # noqa: FBT001 - the shape of on_state
-    log.log(logging.INFO if is_up else logging.WARNING, "%s", sentence)

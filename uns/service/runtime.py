@@ -100,25 +100,28 @@ class Runtime:
     ) -> None:
         """Build what `parts` names; nothing is connected yet.
 
-        `brokers` stand in order of preference. Edge nodes use one of them at a time; the
-        namespace and the routes keep to the first, where the tree lives.
+        `brokers` stand in order of preference. Edge nodes use one of them at a time, the
+        namespace shows the tree on all of them, and the routes keep to the first.
         Raises ProjectError where `select` matches nothing, StorageError where the state folder
         cannot be written.
         """
         machines = selected(project, select)
-        broker = brokers[0]
         self._folder = state_folder
         self._kept: list[State | Backlog] = []
         self.bridge = self._bridge(project, machines, brokers) if Part.BRIDGES in parts else None
         self.namespace = (
             NamespaceService(
-                project.enterprise, machines, broker, foreign=project.sparkplug.foreign
+                project.enterprise,
+                machines,
+                brokers,
+                foreign=project.sparkplug.foreign,
+                is_server_aware=project.sparkplug.is_broker_aware,
             )
             if Part.NAMESPACE in parts
             else None
         )
         self.routes = (
-            RouteService(project, machines, broker, state_folder)
+            RouteService(project, machines, brokers[0], state_folder)
             if Part.ROUTES in parts and project.routes
             else None
         )
