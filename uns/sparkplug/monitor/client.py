@@ -8,8 +8,7 @@ from typing import NamedTuple
 
 from uns.errors import UnsError
 from uns.message import Message
-from uns.sparkplug.monitor.grade import Kind
-from uns.sparkplug.names import MessageType, NodeId
+from uns.sparkplug.names import NodeId
 from uns.topic import TopicFilter
 
 __all__ = ["Client", "Connect"]
@@ -34,27 +33,23 @@ class Client:
     connect: Connect | None = None
     since_ms: int = 0
     filters: list[tuple[str, int]] = field(default_factory=list)
-    first: MessageType | None = None  # what it published first
+    is_connected: bool = True
+    has_published: bool = False
     node: NodeId | None = None
     host_id: str = ""
-    born_ms: int | None = None  # the last NBIRTH, or STATE online
-    died_ms: int | None = None  # the last NDEATH, or STATE offline, of its own
-    state_ms: int | None = None  # the timestamp of its last STATE
+    judged_for: NodeId | str | None = None  # whose CONNECT this was found to be
+    will_bd_seq: int | None = None
+    last_bd_seq: int | None = None  # of the node's CONNECT before this one
+    born_ms: int | None = None  # when its NBIRTH, or STATE online, came
+    died_ms: int | None = None  # when its own NDEATH, or STATE offline, came after that
+    death_off_ms: int = 0  # how far the timestamp in that STATE was from our clock
+    clock_ms: int = 0  # how far it may be
     reason: int | None = None  # of its DISCONNECT
-    challenged_ms: int | None = None  # when someone else said that this host is offline
-    has_rules_judged: bool = False
+    challenged_ms: int | None = None  # when someone said that this host is offline
 
-    @property
-    def kind(self) -> Kind | None:
-        """What it is; None while that is unknown."""
-        if self.node is not None:
-            return Kind.EDGE_NODE
-        return Kind.HOST if self.host_id else None
-
-    @property
-    def name(self) -> str:
-        """The edge node's descriptor, or the host id."""
-        return str(self.node) if self.node is not None else self.host_id
+    def born(self, now_ms: int) -> None:
+        """It said that it is here."""
+        self.born_ms, self.died_ms, self.challenged_ms = now_ms, None, None
 
     def add(self, filters: Sequence[tuple[str, int]]) -> None:
         """It subscribed."""

@@ -88,6 +88,14 @@ def _aliases_unique(sight: Sight) -> str | None:
     return said
 
 
+def _ids_apart(sight: Sight) -> str | None:
+    """tck-id-case-sensitivity-sparkplug-ids."""
+    node, device_id = sight.node, sight.place.device_id
+    assert node is not None  # noqa: S101 - it is its turn
+    twin = node.twin_of(device_id) if device_id else node.twin
+    return KEPT if twin is None else f"`{twin}` too"
+
+
 def _bd_seq_advanced(sight: Sight) -> str | None:
     """A new session has a new number; gaps are left by attempts to connect that failed."""
     node, number = sight.node, sight.bd_seq
@@ -196,6 +204,13 @@ _TABLE: tuple[
         "each alias once over the node and all its devices",
         _aliases_unique,
         "number the aliases of a node and its devices in one space",
+    ),
+    (
+        BIRTHS,
+        tck("case-sensitivity-sparkplug-ids"),
+        "ids that differ by more than upper and lower case",
+        _ids_apart,
+        "rename one of the two",
     ),
     (
         (NBIRTH,),

@@ -12,15 +12,25 @@ from uns.sparkplug.monitor.grade import Kind
 from uns.sparkplug.monitor.message_rules import MESSAGE_RULES
 from uns.sparkplug.monitor.metric_rules import METRIC_RULES
 from uns.sparkplug.monitor.node import Life, NodeWatch
+from uns.sparkplug.monitor.part_rules import PART_RULES
+from uns.sparkplug.monitor.primary import PrimaryHosts
 from uns.sparkplug.monitor.rule import KEPT, Rule, tck
+from uns.sparkplug.monitor.session_rules import SESSION_RULES
 from uns.sparkplug.monitor.settings import MonitorSettings
 from uns.sparkplug.monitor.sight import Sight
+from uns.sparkplug.monitor.template_rules import TEMPLATE_RULES
 from uns.sparkplug.names import MessageType, NodeId, SparkplugTopic
 
-__all__ = ["EdgeNodes"]
+__all__ = ["DEATH_RULES", "EdgeNodes"]
 
 _IN_FLIGHT_MS = 1_000  # what a node sent before it heard of a request may take this long
-_RULES = {kind: MESSAGE_RULES[kind] + METRIC_RULES[kind] for kind in MessageType}
+_AT_ONCE = {
+    kind: MESSAGE_RULES[kind] + METRIC_RULES[kind] + PART_RULES[kind] for kind in MessageType
+}
+_IN_TURN = {kind: ORDER_RULES[kind] + TEMPLATE_RULES[kind] for kind in MessageType}
+
+DEATH_RULES = _AT_ONCE[MessageType.NDEATH]
+"""What an NDEATH shows by itself, published or as a will."""
 
 _DEATH: Rule[str] = Rule(
     tck("payloads-ndeath-bdseq"),
@@ -39,12 +49,14 @@ _REBORN: Rule[str] = Rule(
 class EdgeNodes:
     """What is known of each edge node, and the judging of what it says."""
 
-    def __init__(self, boards: Boards, settings: MonitorSettings) -> None:
+    def __init__(self, boards: Boards, primaries: PrimaryHosts, settings: MonitorSettings) -> None:
         self._boards = boards
+        self._primaries = primaries
         self._settings = settings
         self._known = Budget(settings.max_known_bytes)
         self._held = Budget(settings.max_held_bytes)
         self.watches: dict[NodeId, NodeWatch] = {}
+        self._folded: dict[str, NodeId] = {}  # the first of those alike but for upper case
         self._waiting: dict[NodeId, None] = {}  # something of theirs is held, or asked for
 
     def received(
@@ -55,10 +67,13 @@ class EdgeNodes:
         if board is None:
             return
         sight = Sight(message, place, now_ms, self._settings, client)
-        board.judge(_RULES[place.type], sight, now_ms, message.topic)
+        sight.node = watch = self.watch(place.node)
+        board.judge(_AT_ONCE[place.type], sight, now_ms, message.topic)
         if message.retain and client is None:
             return  # kept from some time ago, or published wrongly: it tells nothing of now
-        watch = self.watch(place.node)
+        if client is not None:
+            board.judge(SESSION_RULES[place.type], sight, now_ms, message.topic)
+            _note(client, sight)
         for ready in self._in_turn(watch, sight, board):
             self._turn(watch, ready, board)
         self._look_at(watch)
@@ -92,7 +107,9 @@ class EdgeNodes:
         """The record of a node; there are as many as there are boards."""
         found = self.watches.get(node)
         if found is None:
+            twin = self._folded.setdefault(str(node).lower(), node)
             found = NodeWatch(node, self._settings, self._known, self._held)
+            found.twin = twin if twin != node else None
             self.watches[node] = found
         return found
 
@@ -120,6 +137,7 @@ class EdgeNodes:
             board.note(_DEATH, said, sight.now_ms, sight.message.topic)
         if watch.life is Life.UNKNOWN or said == KEPT:
             yield from watch.order.died()
+            self._primaries.left(watch, sight, board)
             watch.died(sight.bd_seq, sight.now_ms)
 
     def _turn(self, watch: NodeWatch, sight: Sight, board: Board) -> None:
@@ -133,7 +151,8 @@ class EdgeNodes:
             watch.meet(sight)
         elif watch.last_asked_ms is not None:
             watch.heard_after_request(sight, _IN_FLIGHT_MS)
-        board.judge(ORDER_RULES[sight.kind], sight, sight.now_ms, sight.message.topic)
+        self._primaries.judge(watch, sight, board)
+        board.judge(_IN_TURN[sight.kind], sight, sight.now_ms, sight.message.topic)
         match sight.kind:
             case MessageType.NBIRTH:
                 watch.born(sight)
@@ -164,3 +183,15 @@ class EdgeNodes:
                 f"spBv1.0/{watch.node.group_id}/NBIRTH/{watch.node.edge_node_id}",
             )
         watch.answered()
+
+
+def _note(client: Client, sight: Sight) -> None:
+    """What the connection of an edge node has seen so far."""
+    client.has_published = True
+    if sight.kind is MessageType.NBIRTH:
+        client.node = sight.place.node
+        client.born(sight.now_ms)
+        return
+    is_own = client.node == sight.place.node and client.will_bd_seq in (None, sight.bd_seq)
+    if sight.kind is MessageType.NDEATH and is_own:  # no late will of an earlier session
+        client.died_ms = sight.now_ms

@@ -7,16 +7,26 @@ from enum import Enum
 from typing import Any
 
 from uns.sparkplug.monitor.board import Budget
+from uns.sparkplug.monitor.client import Client
 from uns.sparkplug.monitor.order import Order
 from uns.sparkplug.monitor.rule import KEPT
 from uns.sparkplug.monitor.settings import MonitorSettings
 from uns.sparkplug.monitor.sight import Point, Sight
 from uns.sparkplug.names import MessageType, NodeId
 
-__all__ = ["Definition", "KnownDevice", "KnownMetric", "Life", "NodeWatch", "said_by"]
+__all__ = [
+    "Definition",
+    "KnownDevice",
+    "KnownMetric",
+    "Life",
+    "NodeWatch",
+    "definitions_in",
+    "said_by",
+]
 
 _METRIC_COST = 400  # bytes, beside its name: the record and its places in two mappings
 _DEVICE_COST = 1_000
+_NAME_COST = 100
 _WRAP = 256  # bdSeq counts 0…255 …
 _BEHIND = 128  # … and the half behind a number is older
 _DATA = (MessageType.NDATA, MessageType.DDATA)
@@ -65,20 +75,21 @@ class KnownDevice:
 class Definition:
     """A template's definition: the names of its members and parameters."""
 
-    __slots__ = ("members", "parameters")
+    __slots__ = ("cost", "members", "parameters")
 
     def __init__(self, message: Any) -> None:
         self.members = frozenset(str(metric.name) for metric in message.metrics)
         self.parameters = frozenset(str(one.name) for one in message.parameters)
+        self.cost = sum(_NAME_COST + len(name) for name in self.members | self.parameters)
 
 
 class NodeWatch:
     """One edge node's session as the messages told it so far."""
 
     __slots__ = (
-        "bd_seq", "budget", "cost", "definitions", "devices", "died_ms", "first_asked_ms",
+        "aliases", "bd_seq", "budget", "client", "cost", "definitions", "devices", "died_ms", "first_asked_ms",
         "has_data", "has_data_since", "has_spoken_since", "last_asked_ms", "late_devices", "life",
-        "node", "order", "past",
+        "node", "order", "past", "primary_host", "twin", "will_bd_seq",
     )  # fmt: skip
 
     def __init__(
@@ -89,8 +100,13 @@ class NodeWatch:
         self.order = Order(settings.reorder_ms, held)
         self.life = Life.UNKNOWN
         self.bd_seq: int | None = None
+        self.will_bd_seq: int | None = None  # of the last CONNECT, where those are seen
+        self.primary_host = ""  # whose STATE decides, as far as we know
+        self.client: Client | None = None  # whose NBIRTH was the last
         self.past: set[int] = set()  # numbers of sessions that are over
+        self.twin: NodeId | None = None  # another of the same name but for upper case
         self.devices: dict[str, KnownDevice] = {}
+        self.aliases: dict[int, str] = {}  # the device of each
         self.definitions: dict[str, Definition] | None = None  # None: its NBIRTH was not seen
         self.cost = 0  # of the definitions
         self.has_data = False  # since the NBIRTH
@@ -113,6 +129,7 @@ class NodeWatch:
         self.died_ms = None
         self.past.discard(-1 if self.bd_seq is None else self.bd_seq)
         self.answered()
+        self.client = sight.client
         self._define(sight)
         self._learn("", sight)
 
@@ -136,14 +153,16 @@ class NodeWatch:
         if self.bd_seq is not None:
             self.past.add(self.bd_seq)
         self._forget(list(self.devices))
-        self.life, self.died_ms, self.definitions = Life.DEAD, now_ms, None
+        self._undefine()
+        self.life, self.died_ms = Life.DEAD, now_ms
         self.late_devices.clear()
         self.answered()
 
     def lost_sight(self) -> None:
         """We were away: anything may have happened."""
         self._forget(list(self.devices))
-        self.life, self.definitions = Life.UNKNOWN, None
+        self._undefine()
+        self.life = Life.UNKNOWN
         self.late_devices.clear()
         self.answered()
         for _ in self.order.died():
@@ -199,24 +218,29 @@ class NodeWatch:
 
     def alias_owner(self, alias: int, device_id: str) -> str | None:
         """Which other device has this alias too."""
-        return next(
-            (other for other, known in self.devices.items()
-             if other != device_id and known.is_alive and alias in known.by_alias),
-            None,
-        )  # fmt: skip
+        owner = self.aliases.get(alias)
+        if owner is None or owner == device_id:
+            return None
+        known = self.devices.get(owner)
+        return owner if known is not None and known.is_alive else None
+
+    def twin_of(self, device_id: str) -> str | None:
+        """Another device of the same name but for upper case; looked for once per new name."""
+        if device_id in self.devices:
+            return None
+        folded = device_id.lower()
+        return next((other for other in self.devices if other.lower() == folded), None)
 
     def _define(self, sight: Sight) -> None:
+        self._undefine()
+        found = definitions_in(sight)
+        cost = sum(_DEVICE_COST + len(name) + one.cost for name, one in found.items())
+        if self.budget.take(cost):
+            self.definitions, self.cost = found, cost
+
+    def _undefine(self) -> None:
         self.budget.give_back(self.cost)
-        self.definitions, self.cost = {}, 0
-        for part in sight.templates:
-            if part.is_member or part.name is None or not part.message.is_definition:
-                continue
-            cost = part.message.ByteSize() + _DEVICE_COST
-            if not self.budget.take(cost):
-                self.definitions = None
-                return
-            self.cost += cost
-            self.definitions[part.name] = Definition(part.message)
+        self.definitions, self.cost = None, 0
 
     def _learn(self, device_id: str, sight: Sight) -> None:
         device = KnownDevice()
@@ -233,6 +257,7 @@ class NodeWatch:
             device.by_name[point.name] = known
             if point.alias is not None:
                 device.by_alias[point.alias] = known
+                self.aliases[point.alias] = device_id
 
     def _afford(self, device: KnownDevice, cost: int) -> bool:
         if not self.budget.take(cost):
@@ -243,8 +268,21 @@ class NodeWatch:
     def _forget(self, devices: Iterable[str]) -> None:
         for device_id in devices:
             known = self.devices.pop(device_id, None)
-            if known is not None:
-                self.budget.give_back(known.cost)
+            if known is None:
+                continue
+            self.budget.give_back(known.cost)
+            for alias in known.by_alias:
+                if self.aliases.get(alias) == device_id:
+                    del self.aliases[alias]
+
+
+def definitions_in(sight: Sight) -> dict[str, Definition]:
+    """The template definitions of an NBIRTH, by the names of their metrics."""
+    return {
+        part.name: Definition(part.message)
+        for part in sight.templates
+        if part.name is not None and not part.is_member and part.message.is_definition
+    }
 
 
 def said_by(point: Point) -> object:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from uns.errors import PeerProtocolError
 from uns.message import Message
@@ -32,8 +32,9 @@ class StateSight:
     said: HostState | None
     why: str  # there is nothing said
     is_online: bool | None  # as far as it can be told, also from a wrong payload
-    last_ms: int | None  # the newest timestamp of this host before
     client: Client | None
+    last_ms: int | None = None  # the newest timestamp of this host before
+    other: Client | None = None  # who said last that it is this host
 
     @classmethod
     def of(
@@ -43,7 +44,6 @@ class StateSight:
         now_ms: int,
         *,
         settings: MonitorSettings,
-        last_ms: int | None,
         client: Client | None,
     ) -> StateSight:
         """Look into a STATE message."""
@@ -52,7 +52,11 @@ class StateSight:
         except PeerProtocolError as error:
             said, why = None, str(error)
         is_online = said.is_online if said else _guess(message.payload)
-        return cls(message, shape, now_ms, settings, said, why, is_online, last_ms, client)
+        return cls(message, shape, now_ms, settings, said, why, is_online, client)
+
+    def beside(self, last_ms: int | None, other: Client | None) -> StateSight:
+        """The same, with what is known of its host."""
+        return replace(self, last_ms=last_ms, other=other)
 
 
 def _guess(payload: bytes) -> bool | None:
