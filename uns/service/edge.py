@@ -227,7 +227,8 @@ class EdgeNodeService:
                 await session.publish_all([*rest, *self.edge.stopping(now_ms())])
                 self._rewind.take(_monotonic_ms())  # acknowledged is what came behind it
                 self._replay.arrived()
-                await session.close()
+                # tck-id-payloads-ndeath-will-message-publisher-disconnect-mqtt50
+                await session.close(with_will=True)
         except (BrokerError, TimeoutError) as error:
             log.warning("%s could not say goodbye (%s); its will speaks for it", self._node, error)
             session.abort()
