@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,11 @@ from tshark import Capture, tshark_problem
 from uns.errors import BrokerError
 from uns.mqtt import Broker
 from uns.service.broker import MosquittoBroker
+from uns.service.edge import EdgeNodeService
+from uns.service.pace import Pace
+from uns.sparkplug import EdgeNode
+from uns.store.backlog import Backlog
+from uns.store.state import State
 
 FOLDER = Path(__file__).parent
 NODE_MODULES = Path(os.environ.get("UNS_NODE_MODULES", "node_modules")).absolute()
@@ -172,4 +177,21 @@ async def live(mosquitto: MosquittoBroker) -> AsyncIterator[LiveHost]:
 @pytest.fixture
 def late_host(mosquitto: MosquittoBroker) -> Callable[[], LiveHost]:
     """Our host application, to be started by the test."""
-    return lambda: LiveHost(Broker.parse(mosquitto.url))
+    return lambda: LiveHost(Broker.parse(mosquitto.url), "uns-late")
+
+
+@pytest.fixture
+def line(mosquitto: MosquittoBroker, tmp_path: Path) -> Iterator[Callable[[EdgeNode], Any]]:
+    """Makes the service around an edge node of ours, as a bridge does; it is not running yet."""
+    state, backlog = State(tmp_path / "state.db"), Backlog(tmp_path / "backlog.db")
+    yield lambda edge: EdgeNodeService(
+        edge,
+        [Broker.parse(mosquitto.url)],
+        state,
+        backlog,
+        pace=Pace(),
+        window_s=10.0,
+        on_command=lambda _: None,
+    )
+    backlog.close()
+    state.close()

@@ -1,7 +1,7 @@
 // An edge node made with the npm package sparkplug-client, as its README shows it: births on the
 // client's "birth" event and when a command asks for a rebirth, values and deaths on request.
 //   node edge_node.js <url> <group> <edge node>
-// Each line in is a request: {"do": "data" | "node_data" | "device_death" | "stop" | "drop", …};
+// Each line in is a request: {"do": "data" | "device_death" | "stop" | "drop", …};
 // each line out says what happened: {"event": "birth" | "rebirth" | "ncmd" | "dcmd" | …}.
 "use strict";
 const readline = require("readline");
@@ -12,7 +12,14 @@ const DEVICE = "Filler 1";
 const UNS = { uns: { type: "String", value: "acme/leeds/packaging/line1/filler/bowl_pressure" } };
 
 const say = (event, more = {}) => process.stdout.write(JSON.stringify({ event, ...more }) + "\n");
-const metric = (name, type, value, more = {}) => ({ name, type, value, timestamp: Date.now(), ...more });
+const shown = {}; // births show what data said last
+const metric = (name, type, value, more = {}) => ({
+  name, type, value: name in shown ? shown[name] : value, timestamp: Date.now(), ...more,
+});
+const changed = (name, type, value) => {
+  shown[name] = value;
+  return metric(name, type, value);
+};
 
 function nodeBirth() {
   return {
@@ -61,13 +68,13 @@ edge.on("ncmd", (payload) => {
 });
 edge.on("dcmd", (device, payload) => {
   say("dcmd", { device, metrics: payload.metrics.map((one) => [one.name, one.value]) });
-  const echo = payload.metrics.map((one) => metric(one.name, one.type, one.value));
+  const echo = payload.metrics.map((one) => changed(one.name, one.type, one.value));
   edge.publishDeviceData(device, { timestamp: Date.now(), metrics: echo });
 });
 
 const ACTIONS = {
   data: ({ metrics, compress }) => {
-    const named = metrics.map(([name, type, value]) => metric(name, type, value));
+    const named = metrics.map((one) => changed(...one));
     const options = compress ? { compress: true, algorithm: compress } : {};
     edge.publishDeviceData(DEVICE, { timestamp: Date.now(), metrics: named }, options);
   },

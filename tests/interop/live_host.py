@@ -10,10 +10,12 @@ from uns.message import Message
 from uns.mqtt import Broker, Session, connect
 from uns.sparkplug import HostApplication, NodeId
 from uns.sparkplug.events import Born, Event, Problem, Publish
+from uns.sparkplug.monitor import Monitor, Report
 
 __all__ = ["LiveHost"]
 
 _TICK_S = 0.1
+_MONITOR_TICK_MS, _MONITOR_AFTER_MS = 200, 10_000
 E = TypeVar("E")
 
 
@@ -73,6 +75,18 @@ class LiveHost:
     def payloads(self, verb: str) -> list[bytes]:
         """What was heard on topics of this type."""
         return [m.payload for _, m in self.heard if m.topic.split("/")[2:3] == [verb]]
+
+    def report(self) -> Report:
+        """What the monitor says of everybody, from what was heard."""
+        monitor, last_ms = Monitor(), 0
+        for at_ms, message in self.heard:
+            for tick_ms in range(last_ms or at_ms, at_ms, _MONITOR_TICK_MS):
+                monitor.tick(tick_ms)
+            monitor.published(message, at_ms)
+            last_ms = at_ms
+        for tick_ms in range(last_ms, last_ms + _MONITOR_AFTER_MS, _MONITOR_TICK_MS):
+            monitor.tick(tick_ms)
+        return monitor.report()
 
     async def ask_rebirth(self, node: NodeId) -> None:
         """As a person would: at once."""

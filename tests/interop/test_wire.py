@@ -12,7 +12,7 @@ import pytest
 from uns.message import Message
 from uns.metric import DataType, Quality
 from uns.mqtt import Broker, connect
-from uns.service.edge import EdgeNodeService
+from uns.service.edge import NODE_METRICS
 from uns.service.namespace import NamespaceService
 from uns.sparkplug import (
     DataSet,
@@ -27,7 +27,6 @@ from uns.sparkplug import (
     Template,
     encode,
 )
-from uns.store.state import State
 
 pytestmark = pytest.mark.slow
 
@@ -99,7 +98,9 @@ def _now() -> int:
 def edge() -> EdgeNode:
     metrics = [MetricDefinition(name, kind) for name, kind in METRICS.items()]
     metrics[0] = MetricDefinition("bowl pressure", DataType.FLOAT, {"engUnit": "bar"})
-    return EdgeNode(NODE, {"filler": metrics, "": [MetricDefinition("load", DataType.DOUBLE)]})
+    return EdgeNode(
+        NODE, {"filler": metrics, "": (*NODE_METRICS, MetricDefinition("load", DataType.DOUBLE))}
+    )
 
 
 @asynccontextmanager
@@ -114,12 +115,9 @@ async def running(coroutine):
 
 
 @pytest.fixture
-async def life(capture, mosquitto, edge, tmp_path, until):
+async def life(capture, edge, line, until):
     """Every packet that an edge node sent from its start to its end."""
-    state = State(tmp_path / "state.db")
-    service = EdgeNodeService(
-        edge, Broker.parse(mosquitto.url), state, every=frozenset(), on_command=lambda _: None
-    )
+    service = line(edge)
     async with running(service.run()):
         service.device_up("filler")
         await until(lambda: service.health.is_online, "the edge node is online")
@@ -132,7 +130,6 @@ async def life(capture, mosquitto, edge, tmp_path, until):
         await until(lambda: service.health.metrics_out >= len(readings) + 1, "data is out")
         service.device_down("filler")
         await asyncio.sleep(0.3)
-    state.close()
     packets = await capture.packets()
     return [packet for packet in packets if packet.is_from_client]
 
@@ -168,6 +165,7 @@ async def life(capture, mosquitto, edge, tmp_path, until):
     "tck-id-operational-behavior-edge-node-intentional-disconnect-ndeath",
     "tck-id-operational-behavior-edge-node-intentional-disconnect-packet",
     "tck-id-payloads-ndeath-will-message-publisher",
+    "tck-id-payloads-ndeath-will-message-publisher-disconnect-mqtt50",
     "tck-id-payloads-alias-birth-requirement",
     "tck-id-payloads-alias-data-cmd-requirement",
     "tck-id-payloads-metric-datatype-req",
@@ -189,17 +187,18 @@ async def test_an_edge_nodes_life_on_the_wire(life, edge):
         granted[f"{PREFIX}/NCMD/packaging:line1"],
         granted[f"{PREFIX}/DCMD/packaging:line1/+"],
     )
-    types = [packet.sparkplug["messagetype"] for packet in published]
-    assert ["NBIRTH", "DBIRTH", "DDATA", "NDATA", "DDEATH", "NDEATH"] == types
-    flags = [
-        (packet.get("qos"), packet.get("retain"), packet.get("dupflag")) for packet in published
-    ]
-    assert [("0", "0", "0")] * 5 + [("1", "0", "0")] == flags
+    by_type = {packet.sparkplug["messagetype"]: packet for packet in published}
+    assert ["NBIRTH", "DBIRTH", "NDATA", "DDATA", "DDEATH", "NDEATH"] == sorted(
+        by_type, key=["NBIRTH", "DBIRTH", "NDATA", "DDATA", "DDEATH", "NDEATH"].index
+    )
+    *others, death = published
+    flags = {(packet.get("qos"), packet.get("retain"), packet.get("dupflag")) for packet in others}
+    assert ({("0", "0", "0")}, "1", "0") == (flags, death.get("qos"), death.get("retain"))
     seqs = [dict(packet.payload).get("seq") for packet in published]
-    assert ["0", "1", "2", "3", "4", None] == seqs
+    assert [*map(str, range(len(others))), None] == seqs
     _check_births(published[0], published[1], edge)
-    _check_data(published[2], edge)
-    assert "DISCONNECT" == life[-1].kind
+    _check_data(by_type["DDATA"], edge)
+    assert ("DISCONNECT", "4") == (life[-1].kind, life[-1].get("disconnect.reason_code"))
 
 
 def _check_connect(packet) -> None:
@@ -274,7 +273,7 @@ def _check_data(packet, edge) -> None:
 async def test_a_hosts_life_on_the_wire(capture, mosquitto, until):
     """STATE as will, birth and death, retained at QoS 1 with the right times; a request between."""
     broker = Broker.parse(mosquitto.url)
-    service = NamespaceService("acme", [], broker)
+    service = NamespaceService("acme", [], [broker])
     began = _now()
     async with running(service.run()):
         await until(lambda: service.health.is_online, "the host is online")
@@ -285,7 +284,7 @@ async def test_a_hosts_life_on_the_wire(capture, mosquitto, until):
     flags = [connect.get(f"conflag.{name}") for name in ("willflag", "qos", "retain", "cleansess")]
     assert ["1"] * 4 == flags
     assert SESSION_EXPIRY not in connect.all("property_id")
-    promised = json.loads(_bytes(connect.get("willmsg")))
+    promised = json.loads(connect.octets("willmsg"))
     assert promised["online"] is False
     assert began <= promised["timestamp"] <= _now()
     subscribe = next(packet for packet in packets if packet.kind == "SUBSCRIBE")
@@ -293,7 +292,7 @@ async def test_a_hosts_life_on_the_wire(capture, mosquitto, until):
     states = [packet for packet in packets if packet.kind == "PUBLISH" and packet.topic == STATE]
     assert packets.index(subscribe) < packets.index(states[0])
     assert [("1", "1")] * 2 == [(p.get("qos"), p.get("retain")) for p in states]
-    born, dead = (json.loads(_bytes(p.get("msg"))) for p in states)
+    born, dead = (json.loads(p.octets("msg")) for p in states)
     assert {"online": True, "timestamp": promised["timestamp"]} == born
     assert dead["online"] is False
     assert promised["timestamp"] <= dead["timestamp"] <= _now()
@@ -362,7 +361,3 @@ async def test_every_shape_is_read_by_name(capture, mosquitto):
         inner["keys"],
         dict(inner["values"])["double_value"],
     )
-
-
-def _bytes(shown: str) -> bytes:
-    return bytes.fromhex(shown.replace(":", ""))

@@ -39,6 +39,7 @@ class Packet:
 
     kind: str
     stream: int
+    at_ms: int
     is_from_client: bool
     fields: list[tuple[str, str]] = field(default_factory=list)
     sparkplug: dict[str, str] = field(default_factory=dict)
@@ -51,6 +52,18 @@ class Packet:
     def get(self, name: str) -> str | None:
         """The first of them, if there is one."""
         return next(iter(self.all(name)), None)
+
+    def octets(self, name: str) -> bytes:
+        """The first of them, where it is bytes."""
+        return bytes.fromhex((self.get(name) or "").replace(":", ""))
+
+    def property_value(self, number: str) -> str | None:
+        """The value of an MQTT 5 property, if it is there."""
+        names = iter(self.fields)
+        for name, value in names:
+            if (name, value) == ("mqtt.property_id", number):
+                return next(names)[1]
+        return None
 
     @property
     def topic(self) -> str:
@@ -121,6 +134,7 @@ def _send(port: int, mark: bytes) -> None:
 def _packets(frame: ET.Element, port: int) -> Iterator[Packet]:
     """The MQTT packets of a frame; the payload of each PUBLISH follows it."""
     stream = int(_value(frame, "tcp.stream"))
+    at_ms = int(float(_value(frame, "frame.time_epoch")) * 1000)
     is_from_client = int(_value(frame, "tcp.dstport")) == port
     packet: Packet | None = None
     for proto in frame:
@@ -129,7 +143,7 @@ def _packets(frame: ET.Element, port: int) -> Iterator[Packet]:
                 yield packet
             fields = [(f.get("name", ""), f.get("show", "")) for f in proto.iter("field")]
             kind = next((value for name, value in fields if name == "mqtt.msgtype"), "0")
-            packet = Packet(_KINDS.get(int(kind), kind), stream, is_from_client, fields)
+            packet = Packet(_KINDS.get(int(kind), kind), stream, at_ms, is_from_client, fields)
         elif proto.get("name") == "sparkplugb" and packet is not None:
             packet.sparkplug = {
                 f.get("name", "").removeprefix("sparkplugb."): f.get("show", "")
