@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import itertools
-import json
 
 import pytest
 
-from uns.errors import DeviceError, ProjectError
 from uns.message import Message
 from uns.metric import DataType, Quality
 from uns.sparkplug import (
     Born,
     Changed,
-    Command,
     DataSet,
     Died,
     EdgeNode,
@@ -122,6 +119,12 @@ def test_quality_comes_back(pair, now, quality):
     assert (8, Quality.GOOD, "") == (slot.value, slot.quality, slot.detail)
 
 
+@pytest.mark.conforms(
+    "tck-id-operational-behavior-edge-node-termination-host-action-ndeath-node-offline",
+    "tck-id-operational-behavior-edge-node-termination-host-action-ndeath-node-tags-stale",
+    "tck-id-operational-behavior-edge-node-termination-host-action-ndeath-devices-offline",
+    "tck-id-operational-behavior-edge-node-termination-host-action-ndeath-devices-tags-stale",
+)
 def test_a_nodes_death_is_everybodys(pair, now):
     """tck-id-operational-behavior-edge-node-termination-host-action-ndeath-…: our clock."""
     host, edge = pair
@@ -130,6 +133,10 @@ def test_a_nodes_death_is_everybodys(pair, now):
     assert live(host, "filler") is None
 
 
+@pytest.mark.conforms(
+    "tck-id-operational-behavior-edge-node-termination-host-action-ddeath-devices-offline",
+    "tck-id-operational-behavior-edge-node-termination-host-action-ddeath-devices-tags-stale",
+)
 def test_a_devices_death_has_the_messages_time(pair, now):
     """tck-id-operational-behavior-edge-node-termination-host-action-ddeath-devices-tags-stale."""
     host, edge = pair
@@ -231,6 +238,9 @@ def numbers(edge, now, count):
     ]
 
 
+@pytest.mark.conforms(
+    "tck-id-operational-behavior-host-reordering-success",
+)
 def test_messages_that_overtook_each_other_are_put_in_order(pair, now):
     """tck-id-operational-behavior-host-reordering-success: no rebirth where the gap is filled."""
     host, edge = pair
@@ -241,6 +251,10 @@ def test_messages_that_overtook_each_other_are_put_in_order(pair, now):
     assert [] == host.tick(now + 60_000)
 
 
+@pytest.mark.conforms(
+    "tck-id-operational-behavior-host-reordering-start",
+    "tck-id-operational-behavior-host-reordering-rebirth",
+)
 def test_a_gap_that_stays_is_answered_by_a_rebirth(pair, now):
     """tck-id-operational-behavior-host-reordering-start, -rebirth: after the time-out, once."""
     host, edge = pair
@@ -326,6 +340,11 @@ def test_a_clock_set_back_costs_two_rebirths_at_most(pair, now):
 # doubts -------------------------------------------------------------------------------------
 
 
+@pytest.mark.conforms(
+    "tck-id-operational-behavior-data-commands-ncmd-rebirth-verb",
+    "tck-id-operational-behavior-data-commands-ncmd-rebirth-name",
+    "tck-id-operational-behavior-data-commands-ncmd-rebirth-value",
+)
 def test_data_of_an_unknown_node_asks_for_its_birth(host, online, now):
     """The host started later than the node."""
     assert [NCMD] == requests(feed(host, numbers(online, now, 1), now))
@@ -560,107 +579,7 @@ def test_a_death_without_a_number_is_believed_and_asked_about(host, now):
     assert ["spBv1.0/g/NCMD/e"] == requests(events)
 
 
-# our own STATE ------------------------------------------------------------------------------
-
-
-def state_of(event):
-    return (event.topic, event.qos, event.retain, json.loads(event.payload))
-
-
-def test_state_birth_and_will_share_a_time(now):
-    """tck-id-host-topic-phid-birth-payload-timestamp; QoS 1, retained, never an older time."""
-    host = HostApplication("uns")
-    will = host.will(now)
-    (birth,) = published(host.connected(now + 80))
-    assert (STATE, 1, True, {"online": False, "timestamp": now}) == state_of(will)
-    assert (STATE, 1, True, {"online": True, "timestamp": now}) == state_of(birth)
-    assert now == json.loads(host.will(now - 5000).payload)["timestamp"]
-    assert [("spBv1.0/#", 1), (STATE, 1)] == host.subscriptions()
-
-
-@pytest.mark.parametrize("payload", [b'{"online":false,"timestamp":5}', b""])
-def test_our_own_death_seen_while_alive_is_denied(host, now, payload):
-    """tck-id-message-flow-hid-sparkplug-state-message-delivered: with the will's time."""
-    (denial,) = published(host.received(Message(STATE, payload, 1, True), now + 9))
-    assert {"online": True, "timestamp": now} == json.loads(denial.payload)
-
-
-def test_a_newer_death_of_ours_is_a_problem(host, now):
-    """Two hosts share an id, and edge nodes will follow the newer word."""
-    payload = json.dumps({"online": False, "timestamp": now + 1}).encode()
-    events = host.received(Message(STATE, payload), now)
-    assert ["two hosts seem to share the id"] == [p.text[-30:] for p in only(Problem, events)]
-
-
-def test_leaving_is_not_denied(host, now):
-    """tck-id-host-topic-phid-death-payload-timestamp-disconnect-clean; sparkplug#539."""
-    (death,) = published(host.stopping(now + 7))
-    assert (STATE, 1, True, {"online": False, "timestamp": now + 7}) == state_of(death)
-    assert [] == host.received(Message(STATE, death.payload), now + 8)
-
-
-@pytest.mark.parametrize(
-    "payload",
-    [
-        b"ONLINE",
-        b"[]",
-        b'{"online":"yes","timestamp":1}',
-        b'{"online":true}',
-        b"[" * 4000,
-        b"{" * 9000,
-        b'{"online":true,"timestamp":-1}',
-        b'{"online":true,"timestamp":true}',
-    ],
-)
-def test_a_state_that_is_none_is_a_problem(host, now, payload):
-    """Older products send plain words; nothing raises."""
-    (problem,) = host.received(Message(STATE, payload), now)
-    assert "STATE" in problem.text
-
-
-def test_other_hosts_states_are_theirs(host, now):
-    """Whatever they say."""
-    assert [] == host.received(Message("spBv1.0/STATE/other", b"OFFLINE"), now)
-
-
-def test_a_host_id_must_fit_a_topic():
-    """It is one level of the STATE topic."""
-    with pytest.raises(ProjectError, match="host id"):
-        HostApplication("a/b")
-
-
-# commands -----------------------------------------------------------------------------------
-
-
-def test_a_command_reaches_the_edge_node(pair, now):
-    """tck-id-topics-dcmd-mqtt, tck-id-payloads-dcmd-seq: QoS 0, no seq, by alias."""
-    host, edge = pair
-    sent = host.write(NODE, "filler", "bowl_pressure", "2.5", now).publish.message
-    payload = decode(sent.payload)
-    assert (0, False, None, now) == (sent.qos, sent.retain, payload.seq, payload.timestamp_ms)
-    assert (None, edge.alias_of("filler", "bowl_pressure")) == (
-        payload.metrics[0].name,
-        payload.metrics[0].alias,
-    )
-    assert [Command("filler", "bowl_pressure", 2.5, DataType.FLOAT, now)] == edge.received(
-        sent, now
-    )
-
-
-@pytest.mark.parametrize(
-    ("write", "text"),
-    [
-        (("labeller", "state", 1), "is not online"),
-        (("filler", "ghost", 1), "has no metric `ghost`"),
-        (("filler", "good", "x"), "is no UInt32"),
-        (("filler", "good", None), "is no UInt32"),
-    ],
-)
-def test_a_command_that_cannot_be_is_refused_here(pair, now, write, text):
-    """Before anything is sent, in words."""
-    host, _ = pair
-    with pytest.raises(DeviceError, match=text):
-        host.write(NODE, *write, now)
+# the rest -------------------------------------------------------------------------------------
 
 
 def test_commands_on_the_wire_are_none_of_the_hosts_business(host, now):

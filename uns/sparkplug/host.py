@@ -22,8 +22,10 @@ from uns.sparkplug.heard import Heard
 from uns.sparkplug.known_node import KnownNode, NodeSettings
 from uns.sparkplug.metrics import Metric
 from uns.sparkplug.names import (
+    BD_SEQ,
     CERTIFICATES,
     NAMESPACE,
+    REBIRTH,
     MessageType,
     NodeId,
     SparkplugTopic,
@@ -180,7 +182,7 @@ class HostApplication:
         if known is None or device is None:
             raise DeviceError(f"`{place}` is not online", hint="write again once it is back")
         slot = device.find(name)
-        if slot is None:
+        if slot is None or (name == BD_SEQ and not device_id):
             raise DeviceError(f"`{place}` has no metric `{name}`")
         fitted, why = fit(slot.datatype, value)
         if why or fitted is None:
@@ -247,8 +249,15 @@ class HostApplication:
         return self._limited(events, now_ms)
 
     def _want(self, node: NodeId, doubt: Doubt, now_ms: int, server: str) -> None:
-        if self._settings.may_request_rebirth:
-            self._pacer.want(node, doubt, now_ms, server)
+        settings = self._settings
+        if not settings.may_request_rebirth:
+            return
+        delay_ms = 0
+        if doubt is Doubt.KEPT_BIRTH:
+            delay_ms = settings.rebirth.kept_birth_ms
+        elif doubt is Doubt.NO_BIRTH and settings.is_server_aware:
+            delay_ms = settings.rebirth.kept_wait_ms
+        self._pacer.want(node, doubt, now_ms, server, delay_ms=delay_ms)
 
     def _requests(self, now_ms: int) -> list[Event]:
         due = self._pacer.due(now_ms)
@@ -300,7 +309,8 @@ def _command(node: NodeId, device_id: str, slot: Slot, value: Any, now_ms: int) 
     tck-id-payloads-alias-data-cmd-requirement: by alias where the birth gave one. The datatype is
     said, for the TCK asks for it although the specification advises against.
     """
-    name = slot.name if slot.alias is None else None
-    metric = Metric(name, value, slot.datatype, alias=slot.alias, timestamp_ms=now_ms)
+    is_named = slot.alias is None or slot.name == REBIRTH  # eclipse-sparkplug/sparkplug#265
+    name, alias = (slot.name, None) if is_named else (None, slot.alias)
+    metric = Metric(name, value, slot.datatype, alias=alias, timestamp_ms=now_ms)
     kind = MessageType.DCMD if device_id else MessageType.NCMD
     return Message(topic(kind, node, device_id), encode(Payload(now_ms, (metric,))))

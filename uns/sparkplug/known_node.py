@@ -98,7 +98,9 @@ class KnownNode:
         self._devices: dict[str, KnownDevice] = {}
         self._unconfirmed: dict[str, int] = {}  # device -> until when it may be reborn
         self._patience_until_ms: int | None = None
+        self._patience_for: Doubt | None = None
         self._suspect_ms: int | None = None  # when a death of another session is asked about
+        self._is_suspect = False  # since such a death, until it says something
         self._here = _Side(server, Sequence(settings.reorder_timeout_ms))
         self._elsewhere: dict[str, _Side] = {}
         self._ways: dict[MessageType, Callable[[_Arrived], list[Event]]] = {
@@ -163,7 +165,7 @@ class KnownNode:
             events.extend(self._lose(device_id, now_ms, "it was not born again with its node"))
         if self._patience_until_ms is not None and now_ms >= self._patience_until_ms:
             events.extend(self.lost(now_ms, "its births were asked for and did not come"))
-        if self._suspect_ms is not None and now_ms >= self._suspect_ms:
+        if self._is_suspect and self._suspect_ms is not None and now_ms >= self._suspect_ms:
             self._suspect_ms = None
             self._verify(Doubt.OTHER_DEATH, now_ms)
         for side in self._elsewhere.values():
@@ -177,7 +179,8 @@ class KnownNode:
         was_online, self.is_online = self.is_online, False
         self._devices.clear()
         self._unconfirmed.clear()
-        self._patience_until_ms = self._suspect_ms = None
+        self._patience_until_ms = None
+        self._is_suspect = False
         self._here.sequence.stop()
         self._here.certificates.clear()
         self._heard.went(now_ms)
@@ -233,7 +236,8 @@ class KnownNode:
         self._move(side)
         is_after_death = is_here and bd_seq == self._bd_seq and self._died_lately(now_ms)
         self._bd_seq, self.is_online, self.doubt = bd_seq, True, None
-        self._patience_until_ms = self._death_ms = self._suspect_ms = None
+        self._patience_until_ms = self._death_ms = None
+        self._is_suspect = False
         self._heard.came(now_ms)
         side.certificates.clear()
         until_ms = now_ms + self._settings.reorder_timeout_ms
@@ -268,7 +272,17 @@ class KnownNode:
         if doubt not in self._triggers:
             return
         self._doubt(doubt)
-        self._patience_until_ms = now_ms + self._settings.patience_ms
+        if self._patience_until_ms is None:
+            self._patience_until_ms = now_ms + self._settings.patience_ms
+            self._patience_for = doubt
+        elif self._patience_for is Doubt.OTHER_DEATH:
+            self._patience_for = doubt
+
+    def _lives(self) -> None:
+        """It said something after the death of another session: that was a late will."""
+        self._is_suspect = False
+        if self._patience_for is Doubt.OTHER_DEATH:
+            self._patience_until_ms = None
 
     def _died_before_born(self, side: _Side, bd_seq: int | None, now_ms: int) -> list[Event]:
         """Brokers may swap an NBIRTH and the NDEATH that follows it. If it lives, it will answer."""
@@ -294,7 +308,10 @@ class KnownNode:
             return [self._problem("", "NDEATH has no bdSeq, on a server that the node has left")]
         is_own = bd_seq == self._bd_seq or (self.is_online and self._bd_seq is None)
         if not is_own or side is not self._here:
-            if self.is_online and side is self._here and self._suspect_ms is None:
+            if not self.is_online:
+                side.certificates.clear()  # of the session that ends, or of one before it
+            elif side is self._here and not self._is_suspect:
+                self._is_suspect = True
                 self._suspect_ms = now_ms + self._settings.reorder_timeout_ms
             if len(side.early_deaths) >= _MAX_EARLY_DEATHS:
                 side.early_deaths.pop(next(iter(side.early_deaths)))
@@ -320,7 +337,8 @@ class KnownNode:
                 self._doubt(Doubt.AMBIGUOUS)
             text = f"{kind} with seq {payload.seq} came late or twice and was not applied"
             return [self._problem(device_id, text)]
-        self._suspect_ms = None
+        if self._is_suspect:
+            self._lives()
         if place is Place.EARLY:
             return []
         return self._ways[kind](arrived) + self._take_held(now_ms)
@@ -330,6 +348,8 @@ class KnownNode:
         if not self.is_online:
             self._doubt(Doubt.NO_BIRTH)
             return []
+        if self._is_suspect:
+            self._lives()
         problem = self._problem(arrived.device_id, f"{arrived.kind} has no seq")
         return [problem, *self._ways[arrived.kind](arrived)]
 
@@ -341,8 +361,7 @@ class KnownNode:
 
     def _give_up_gap(self, now_ms: int) -> list[Event]:
         """tck-id-operational-behavior-host-reordering-rebirth: the timer ran out."""
-        if self._patience_until_ms is None:
-            self._verify(Doubt.GAP, now_ms)
+        self._verify(Doubt.GAP, now_ms)
         events: list[Event] = []
         for held in self._here.sequence.give_up():
             events.extend(self._ways[held.kind](held))
@@ -373,6 +392,8 @@ class KnownNode:
         seq = (arrived.payload.seq - 1) % 256
         side.sequence.restart(seq, min(birth.sent_ms, arrived.sent_ms), arrived.heard_ms)
         events = self._know_old(birth)
+        if not arrived.payload.HasField("seq"):
+            return events + self._without_seq(arrived)
         return events + self._in_turn(arrived, arrived.heard_ms)
 
     def _know_old(self, birth: _Arrived) -> list[Event]:

@@ -53,7 +53,8 @@ class RebirthSettings:
     attempts: int = 8  # without an answer; then only new data of the node starts over
     burst: int = 50  # requests to all nodes together at once …
     per_second: float = 20.0  # … and from then on
-    kept_birth_ms: int = 10_000  # a birth that the server kept serves so long, if data comes
+    kept_wait_ms: int = 1_000  # for the births that an aware server has kept …
+    kept_birth_ms: int = 10_000  # … and so long they serve, before new ones are asked for
     triggers: frozenset[Doubt] = frozenset(Doubt)  # what else is doubted is only reported
 
 
@@ -77,21 +78,24 @@ class RebirthPacer:
         self._tokens = float(settings.burst)
         self._filled_ms: int | None = None
 
-    def want(self, node: NodeId, doubt: Doubt, now_ms: int, server: str = "") -> None:
+    def want(
+        self, node: NodeId, doubt: Doubt, now_ms: int, server: str = "", *, delay_ms: int = 0
+    ) -> None:
         """A node's births are needed; `due` says when to ask, and on this server."""
         if doubt not in self._settings.triggers:
             return
-        asked = self._wanted.get(node)
-        if asked is not None and (asked.doubt is not Doubt.KEPT_BIRTH or doubt is asked.doubt):
-            asked.server = server
+        wanted = self._wanted.get(node)
+        if wanted is not None and not _is_overruled(wanted, doubt):
+            wanted.server = server
             return
         asked = self._asked.setdefault(node, _Asked())
         if now_ms - asked.last_ms > 2 * self._settings.longest_ms:
             asked.level = 0
         asked.doubt, asked.attempts, asked.server = doubt, 0, server
-        asked.due_ms = asked.last_ms + self._pause_ms(node, asked.level) if asked.level else now_ms
-        if doubt is Doubt.KEPT_BIRTH:
-            asked.due_ms = max(asked.due_ms, now_ms + self._settings.kept_birth_ms)
+        asked.due_ms = now_ms + delay_ms
+        if asked.level:
+            pause_ms = self._pause_ms(node, asked.level)
+            asked.due_ms = max(asked.due_ms, asked.last_ms + pause_ms)
         self._wanted[node] = asked
 
     def answered(self, node: NodeId) -> None:
@@ -143,6 +147,13 @@ class RebirthPacer:
         earned = since_ms * self._settings.per_second / 1000
         self._tokens = min(float(self._settings.burst), self._tokens + earned)
         self._filled_ms = now_ms
+
+
+def _is_overruled(wanted: _Asked, doubt: Doubt) -> bool:
+    """A kept birth puts off the question for one that is missing; anything else is more urgent."""
+    if doubt is Doubt.KEPT_BIRTH:
+        return wanted.doubt is Doubt.NO_BIRTH and not wanted.attempts
+    return wanted.doubt is Doubt.KEPT_BIRTH
 
 
 def rebirth_request(node: NodeId, now_ms: int) -> Message:

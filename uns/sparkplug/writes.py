@@ -17,6 +17,8 @@ __all__ = ["PendingWrites"]
 
 _SHOWN = (Quality.GOOD, Quality.UNCERTAIN)  # a value that is not: of before, or of no worth
 
+_SHOWN_BEFORE = "it showed the value before, and has not said so again"
+
 
 @dataclass(slots=True)
 class _Pending:
@@ -79,8 +81,8 @@ class PendingWrites:
         written: list[Written] = []
         for key, waiting in list(self._of.items()):
             for pending in [pending for pending in waiting if now_ms >= pending.until_ms]:
-                why = "it showed the value before" if pending.was_shown else "it did not show it"
-                written.append(self._end(key, pending, WriteOutcome.UNCONFIRMED, f"{why} in time"))
+                why = _SHOWN_BEFORE if pending.was_shown else "it did not show the value in time"
+                written.append(self._end(key, pending, WriteOutcome.UNCONFIRMED, why))
         return written
 
     def _shown(
