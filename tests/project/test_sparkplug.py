@@ -163,3 +163,19 @@ def test_a_metric_may_be_a_name_a_mapping_or_nothing(loaded: Callable) -> None:
         rule.metric("e").is_left_out,
         rule.metric("fg").fields,
     )
+
+
+def test_a_machine_that_a_rule_feeds_is_complete_without_a_binding(loaded: Callable) -> None:
+    """No warning that nothing feeds it, and optional tags too: the device may have them."""
+    text = """
+enterprise: acme
+types: {filler: {tags: {speed: {unit: m/s}, level: {optional: true}}}}
+instances: [{path: "leeds/packaging/line{n}/filler", each: {n: 1..2}, is: filler}]
+sparkplug: {foreign: [{devices: "p/{n}/{device}", path: "leeds/packaging/line1/{device:lower}"}]}
+"""
+    found = loaded(text)
+    (warning,) = found.diagnostics
+    assert "`leeds/packaging/line2/filler`" in warning.message
+    assert [["speed", "level"], ["speed"]] == [
+        [tag.name for tag in machine.tags] for machine in found.project.machines
+    ]

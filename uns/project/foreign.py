@@ -16,7 +16,7 @@ from uns.project.sparkplug_words import ForeignWords, MetricWords
 from uns.project.template import Field, Template, TemplateError
 from uns.project.words import Deliver
 
-__all__ = ["rules_of"]
+__all__ = ["foreign_paths", "rules_of"]
 
 _METRIC = "metric"
 _DEFAULT_LEVEL = "{metric:snake}"
@@ -45,6 +45,20 @@ def rules_of(library: Library, findings: Findings) -> tuple[ForeignRule, ...]:
         seen.setdefault(rule.devices.pattern, at)
         rules.append(rule)
     return tuple(rules)
+
+
+def foreign_paths(library: Library) -> tuple[re.Pattern[str], ...]:
+    """What the paths look like that rules can give a device; wrong rules have none."""
+    found = []
+    for entry in library.foreign:
+        head, _, last = entry.words.path.rpartition("/")
+        text = head if _METRIC in last else entry.words.path
+        try:
+            parts = Template.parse(text).parts
+        except TemplateError:
+            continue
+        found.append("".join(re.escape(p) if isinstance(p, str) else _ONE_LEVEL for p in parts))
+    return tuple(re.compile(pattern) for pattern in found)
 
 
 def _rule(entry: Entry[ForeignWords], library: Library, findings: Findings) -> ForeignRule | None:

@@ -15,6 +15,7 @@ from uns.project.calc import check_calc, check_circles, in_part
 from uns.project.checks import tag_problems
 from uns.project.draft import Draft, draft
 from uns.project.findings import Findings
+from uns.project.foreign import foreign_paths
 from uns.project.library import Entry, Library
 from uns.project.lineage import Layer, Layers, ShapedTag, Shapes, TypeShape, layers_of
 from uns.project.models import BindingWords
@@ -65,15 +66,23 @@ class Kinds:
         self._library = library
         self._shapes = shapes
         self._findings = findings
+        self._foreign = foreign_paths(library)
         self._kinds: dict[tuple[int, ...], Kind | None] = {}
         self._mapped: dict[str, dict[str, Layer]] = {}
         self._asked: dict[str, set[str]] = {}
 
     def find(self, stamp: Stamp) -> Kind | None:
         """The kind of a stamped machine, or None where it cannot be had, which was reported."""
-        if stamp.kind not in self._kinds:
-            self._kinds[stamp.kind] = self._kind(stamp)
-        return self._kinds[stamp.kind]
+        key = (*stamp.kind, self._is_foreign(stamp))
+        if key not in self._kinds:
+            self._kinds[key] = self._kind(stamp)
+        return self._kinds[key]
+
+    def _is_foreign(self, stamp: Stamp) -> bool:
+        """Whether a rule for foreign devices may make one of them this machine."""
+        if not self._foreign or stamp.bind_at.words.bind:
+            return False
+        return any(path.fullmatch(stamp.path) for path in self._foreign)
 
     def _kind(self, stamp: Stamp) -> Kind | None:
         at = stamp.type_at.at
@@ -85,15 +94,18 @@ class Kinds:
         for layers in own:
             self._report_unknown(layers, shape)
         tags = []
+        is_foreign = self._is_foreign(stamp)
         known = {name.replace("/", ".") for name in shape.tags}
         for name, shaped in shape.tags.items():
             tag = self._tag(name, shaped, bindings, own, shape.tags)
             if tag.draft.fixed["calc"]:
                 check_calc(tag.draft, known, self._findings)
-            if tag.feed or tag.draft.words.get("calc") or not tag.draft.words.get("optional"):
+            is_wanted = is_foreign or not tag.draft.words.get("optional")
+            if tag.feed or tag.draft.words.get("calc") or is_wanted:
                 tags.append(tag)
         check_circles((tag.draft for tag in tags), self._findings)
-        self._warn_unmapped(stamp, tags, bindings)
+        if not is_foreign:
+            self._warn_unmapped(stamp, tags, bindings)
         longest = max((len(tag.draft.name) for tag in tags), default=0)
         deepest = max((tag.draft.name.count("/") + 1 for tag in tags), default=0)
         return Kind(shape, tuple(tags), longest, deepest)
@@ -200,7 +212,8 @@ class Kinds:
                 "UNS212",
                 f"nothing feeds {names} of `{stamp.path}`: it has no `bind`",
                 stamp.entry.at.at("path"),
-                hint="leave it so where a Sparkplug device publishes them by itself",
+                hint="leave it so where a Sparkplug device publishes them by itself, or write a rule "
+                "below `sparkplug: foreign:`",
             )
             return
         self._findings.warn(
