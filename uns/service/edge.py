@@ -351,9 +351,11 @@ class EdgeNodeService:
         aliases, at_ms = self.edge.aliases(""), now_ms()
         if not aliases.keys() >= {_WAITING, _DROPPED}:
             return
+        counts = zip((_WAITING, _DROPPED), now, (waiting, dropped), strict=True)
         readings: list[Reading] = [
             (aliases[name], value, Quality.GOOD, at_ms)
-            for name, value in zip((_WAITING, _DROPPED), now, strict=True)
+            for name, value, before in counts
+            if value != before  # tck-id-principles-rbe-recommended
         ]
         self._queue(self.edge.observed("", readings, at_ms))
 
