@@ -241,11 +241,12 @@ class KnownNode:
         self._heard.came(now_ms)
         side.certificates.clear()
         until_ms = now_ms + self._settings.reorder_timeout_ms
+        # those that an NBIRTH just before left unconfirmed are waited for still
         self._unconfirmed = {
             device_id: until_ms
             for device_id, device in self._devices.items()
             if device_id and device.is_live
-        }
+        } | self._unconfirmed
         self._devices.clear()
         side.sequence.restart(arrived.payload.seq % 256, arrived.sent_ms, now_ms)
         self._is_verifying = is_after_death and not self._is_verifying
