@@ -18,8 +18,9 @@ _LONGEST_S: Final = 0.25  # a pause that was longer is not made up for
 class Pace:
     """The budget. Edge nodes with a backlog and somebody to take it share it evenly."""
 
-    def __init__(self, per_second: int = PER_SECOND) -> None:
+    def __init__(self, per_second: int = PER_SECOND, *, per_node: int = PER_NODE) -> None:
         self._per_second = per_second
+        self._per_node = per_node
         self._sharing: set[str] = set()
 
     def join(self, node: str) -> None:
@@ -32,5 +33,5 @@ class Pace:
 
     def share(self, elapsed_s: float) -> float:
         """How many metrics one edge node may send for so many seconds."""
-        each = min(PER_NODE, self._per_second / max(len(self._sharing), 1))
+        each = min(self._per_node, self._per_second / max(len(self._sharing), 1))
         return each * min(elapsed_s, _LONGEST_S)
