@@ -701,3 +701,55 @@ def test_a_value_in_another_unit_is_not_shown_as_the_machine_s(unfed: Tree) -> N
     say(unfed, real("Spd", 5.0, properties=mm))
     assert f"{OURS}/speed" not in unfed.values()
     assert f"it comes in `mm/s`, and `{OURS}/speed` is in `m/s`" in unfed.notices[0]
+
+
+# After a start
+
+
+def _restarted(rules: tuple, before: Tree) -> Tree:
+    """A tree that has read what the broker kept of another one, in no particular order."""
+    after = Tree(rules)
+    for topic, said in sorted(before.shown.items(), reverse=True):
+        after.namespace.remembered(topic, json.dumps(said).encode(), NOW)
+    after.namespace.started(NOW)
+    return after
+
+
+def test_after_a_start_foreign_nodes_are_asked_and_the_silent_ones_values_are_stale(rules) -> None:
+    """A device may have died while nobody listened: its values must not look live for ever."""
+    before = Tree(rules())
+    before.node()
+    before.device("Filler 1", real("PT", 1.0), LEVEL)
+    before.hear("spBv1.0/elsewhere/NBIRTH/n", payload(real("x", 1.0)))
+    after = _restarted(rules(), before)
+    asked = [str(node) for node in after.namespace.nodes_missing]
+    assert ["acme:leeds/packaging:line1", "Plant 1/Line1"] == asked
+    after.take(after.namespace.tick(NOW + 6_000))
+    shown = {"value": 0.5, "quality": "Uncertain", "timestamp": STAMP, "unit": "bar"}
+    assert {**shown, "detail": "Stale"} == after.shown[f"{FILLER}/inputs/level_2"]
+    assert {f"{FILLER}/inputs/level_2", f"{FILLER}/pt", f"{OURS}/speed"} == set(after.values())
+
+
+def test_after_a_start_a_birth_claims_its_values(rules) -> None:
+    """What was born again in time never looked stale."""
+    before = Tree(rules())
+    before.node()
+    before.device("Filler 1", real("PT", 1.0))
+    after = _restarted(rules(), before)
+    after.node()
+    after.device("Filler 1", real("PT", 2.0))
+    after.take(after.namespace.tick(NOW + 6_000))
+    assert (2.0, "Good") == tuple(after.shown[f"{FILLER}/pt"][key] for key in ("value", "quality"))
+    assert ["acme:leeds/packaging:line1"] == [str(n) for n in after.namespace.nodes_missing]
+
+
+@pytest.mark.parametrize("meta", [b"", b"{", b"[]", b"{}", b'{"sparkplug":5}', b"\xff"])
+def test_what_is_no_definition_is_no_ghost(rules, meta: bytes) -> None:
+    """Anybody may have left anything on the broker; it is left alone."""
+    tree = Tree(rules())
+    value = b'{"value":1,"quality":"Good","timestamp":"2026-01-08T10:30:00.123Z"}'
+    tree.namespace.remembered("acme/leeds/x/_meta", meta, NOW)
+    tree.namespace.remembered("acme/leeds/x", value, NOW)
+    tree.namespace.started(NOW)
+    tree.take(tree.namespace.tick(NOW + 6_000))
+    assert "acme/leeds/x" not in tree.values()

@@ -78,12 +78,12 @@ class Border:
         ruled = self._ruled(key, slot) if by_rule and self._rules else None
         return ruled or refused
 
+    def has_rule(self, key: DeviceKey) -> bool:
+        """Whether a rule gives a device a place."""
+        return isinstance(self._rule_of(key), tuple)
+
     def _ruled(self, key: DeviceKey, slot: Slot) -> Tag | Refusal | None:
-        if key not in self._found:
-            if len(self._found) >= _MAX_DEVICES:
-                self._found.clear()
-            self._found[key] = self._find(key)
-        found = self._found[key]
+        found = self._rule_of(key)
         if found is None or len(slot.name) > _MAX_NAME:
             return None
         if isinstance(found, Refusal):
@@ -102,6 +102,13 @@ class Border:
         if reason := self._objection(text):
             return Refusal(reason)
         return self._tag(text, name, slot, said.fields)
+
+    def _rule_of(self, key: DeviceKey) -> tuple[ForeignRule, str] | Refusal | None:
+        if key not in self._found:
+            if len(self._found) >= _MAX_DEVICES:
+                self._found.clear()
+            self._found[key] = self._find(key)
+        return self._found[key]
 
     def _find(self, key: DeviceKey) -> tuple[ForeignRule, str] | Refusal | None:
         """The first rule that is about a device, and the topic that it gives the device."""

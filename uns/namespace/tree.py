@@ -22,6 +22,7 @@ from uns.message import Message
 from uns.metric import DataType, Quality, Value
 from uns.namespace.device import Device, DeviceKey
 from uns.namespace.foreign import Border
+from uns.namespace.ghosts import Ghosts
 from uns.namespace.guests import Guests
 from uns.namespace.leaf import BAD, GOOD, NULL, STALE, UNCERTAIN, Leaf, Output
 from uns.namespace.members import Members, is_definition
@@ -84,6 +85,7 @@ class Namespace:
         for machine in machines:
             self._add(machine)
         border = Border(enterprise, machines, foreign)
+        self._ghosts = Ghosts(border)
         self._guests = Guests(border, self._leaves, self._devices, frozenset(self._lines))
 
     def _add(self, machine: Machine) -> None:
@@ -107,11 +109,15 @@ class Namespace:
 
     def remembered(self, topic: str, payload: bytes, now_ms: int) -> None:
         """A retained message of a former life was found on the broker."""
-        if not payload or "/_" in topic or not topic.startswith(f"{self.enterprise}/"):
+        if not payload or not topic.startswith(f"{self.enterprise}/"):
+            return
+        if "/_" in topic:
+            self._ghosts.define(topic, payload)
             return
         leaf = self._leaves.get(topic)
         if leaf is None:
             self.counts.ghosts += 1
+            self._ghosts.appear(topic, payload)
             return
         seen = None if leaf.quality else read_vqt(payload)
         if seen is None or seen.quality not in QUALITIES:
@@ -194,8 +200,9 @@ class Namespace:
 
     @property
     def nodes_missing(self) -> list[NodeId]:
-        """The project's edge nodes that are not there."""
-        return [node for node in self._lines if node not in self._nodes_online]
+        """The edge nodes that are not there: the project's, and those of a former life's values."""
+        wanted = dict.fromkeys((*self._lines, *self._ghosts.nodes))
+        return [node for node in wanted if node not in self._nodes_online]
 
     @property
     def topics_stale(self) -> int:
@@ -425,6 +432,7 @@ class Namespace:
                 continue
             self._say(self._states_of(device), Presence.STALE, reason, now_ms, out)
             self._expire(self._fed_by(device), now_ms, out)
+        out.values += self._ghosts.fade(self._leaves)
         silent = [state for state in self._states() if state.presence is None]
         self._say(silent, Presence.OFFLINE, reason, now_ms, out)
 
