@@ -8,8 +8,9 @@ tests/sparkplug/test_compiled.py.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import cache
 from typing import Any, TypeAlias
 
 from uns.metric import DataType, Quality
@@ -259,16 +260,35 @@ def _integer(datatype: DataType, head: bytes, between: bytes, profile: WireProfi
     if profile.small_signed is SmallSigned.TRUNCATE:
         mask = SMALL.get(datatype, mask)
     tag = between + (_LONG if is_long else _INT)
-    shortest = len(head) + STAMP_BYTES + len(tag)
-    begins = [_METRIC + varint(shortest + size) + head for size in range(_MAX_VARINT + 1)]
+    fields, least, most = _small_integers(tag, mask, max(low, _LEAST), min(high, _MOST))
+    shortest = len(head) + STAMP_BYTES
+    longest = len(tag) + _MAX_VARINT
+    begins = [_METRIC + varint(shortest + size) + head for size in range(longest + 1)]
 
     def metric(value: Any, stamp: bytes) -> bytes | None:
-        if value.__class__ is not int or not low <= value <= high:
+        if value.__class__ is not int:
             return None
-        digits = varint(value & mask)
-        return begins[len(digits)] + stamp + tag + digits
+        if least <= value <= most:
+            field = fields[value]
+        elif low <= value <= high:
+            field = tag + varint(value & mask)
+        else:
+            return None
+        return begins[len(field)] + stamp + field
 
     return metric
+
+
+_LEAST, _MOST = -1024, 4095  # states, modes and most readings of sensors are in between
+
+
+@cache
+def _small_integers(
+    tag: bytes, mask: int, least: int, most: int
+) -> tuple[Sequence[bytes], int, int]:
+    """The field of every small number, by that number: negative ones count from the end."""
+    numbers = (*range(most + 1), *range(least, 0))
+    return [tag + varint(number & mask) for number in numbers], least, most
 
 
 def _text(head: bytes, between: bytes) -> Shortcut:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 __all__ = ["varint"]
 
-_BITS = 14
 _CONTINUED = 0x80  # set on every byte but the last
-_LAST = [
-    bytes((n,)) if n < _CONTINUED else bytes((n & 0x7F | 0x80, n >> 7)) for n in range(1 << _BITS)
-]
-_MORE = [bytes((n & 0x7F | 0x80, n >> 7 | 0x80)) for n in range(1 << _BITS)]
-_MASK = (1 << _BITS) - 1
+_BITS, _MASK = 14, (1 << 14) - 1  # two bytes at a time
+_TWO, _FOUR, _SIX = 1 << _BITS, 1 << 2 * _BITS, 1 << 3 * _BITS
+_LAST = [bytes((n,)) if n < _CONTINUED else bytes((n & 0x7F | 0x80, n >> 7)) for n in range(_TWO)]
+_MORE = [bytes((n & 0x7F | 0x80, n >> 7 | 0x80)) for n in range(_TWO)]
 
 
 def varint(number: int) -> bytes:
@@ -19,11 +17,11 @@ def varint(number: int) -> bytes:
     >>> varint(300).hex()
     'ac02'
     """
-    if number <= _MASK:
+    if number < _TWO:
         return _LAST[number]
-    if number < 1 << 2 * _BITS:
+    if number < _FOUR:
         return _MORE[number & _MASK] + _LAST[number >> _BITS]
-    if number < 1 << 3 * _BITS:
+    if number < _SIX:
         middle = _MORE[number >> _BITS & _MASK]
         return _MORE[number & _MASK] + middle + _LAST[number >> 2 * _BITS]
     head = b""
