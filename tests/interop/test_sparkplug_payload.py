@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import struct
+from dataclasses import replace
 
 import pytest
 
@@ -12,8 +13,12 @@ from uns.sparkplug import (
     NODE_RED,
     SPEC,
     DataSet,
+    EdgeNode,
+    EdgeSettings,
     MetaData,
     Metric,
+    MetricDefinition,
+    NodeId,
     Parameter,
     Payload,
     Property,
@@ -22,6 +27,7 @@ from uns.sparkplug import (
     decode,
     encode,
 )
+from uns.sparkplug.profile import Compression
 
 pytestmark = pytest.mark.slow
 NOW = 1_700_000_000_123
@@ -263,6 +269,21 @@ async def test_templates_cross_over(theirs, ours):
     assert (definition.parameters, True) == (back[0].value.parameters, back[0].value.is_definition)
 
 
+async def test_the_profile_reaches_into_tables_and_properties(theirs):
+    """UInt32 in a cell, a property and a parameter too: one in the other field costs the payload."""
+    kind, number = DataType.UINT32, 4_000_000_000
+    table = DataSet(("n",), (kind,), ((number,),))
+    motor = Template(parameters=(Parameter("n", kind, number),), reference="Motor")
+    metrics = (
+        Metric("t", table, DataType.DATASET, properties={"n": Property(kind, number)}),
+        Metric("m", motor, DataType.TEMPLATE),
+    )
+    first, second = (await theirs(Payload(NOW, metrics, seq=1)))["metrics"]
+    assert [[number]] == first["value"]["rows"]
+    assert number == first["properties"]["n"]["value"]
+    assert number == second["value"]["parameters"][0]["value"]
+
+
 async def test_what_it_does_not_know_costs_nothing_else(theirs):
     """An array is null to it, and the metrics around it arrive."""
     metrics = (
@@ -272,6 +293,31 @@ async def test_what_it_does_not_know_costs_nothing_else(theirs):
     )
     read = (await theirs(Payload(NOW, metrics, seq=1)))["metrics"]
     assert [1, None, 2] == [metric["value"] for metric in read]
+
+
+@pytest.mark.parametrize("compress", [None, Compression.DEFLATE, Compression.GZIP])
+async def test_it_follows_our_edge_node(codec, compress):
+    """Births and data of an edge node with the profile for Node-RED, packed or not, by name."""
+    finite = [row for row in SCALARS if not isinstance(row[1], float) or math.isfinite(row[1])]
+    definitions = [MetricDefinition(f"m{i}", kind) for i, (kind, *_) in enumerate(finite)]
+    settings = EdgeSettings(profile=replace(NODE_RED, compress=compress))
+    edge = EdgeNode(NodeId("g", "e"), {"d": definitions}, settings=settings)
+    edge.will()
+    births = edge.connected(NOW) + edge.device_up("d", NOW)
+    values = {f"m{i}": (value, read) for i, (_, value, read) in enumerate(finite)}
+    readings = [
+        (edge.alias_of("d", one.name), values[one.name][0], 192, NOW) for one in definitions
+    ]
+    nbirth, dbirth, ddata = [
+        (await codec.ask(do="decode", hex=message.payload.hex()))["payload"]
+        for message in births + edge.observed("d", readings, NOW)
+    ]
+    assert [compress] * 3 == [p.get("envelope", None) for p in (nbirth, dbirth, ddata)]
+    assert [_long(0), _long(1), _long(2)] == [p["seq"] for p in (nbirth, dbirth, ddata)]
+    assert ["bdSeq", "Node Control/Rebirth"] == [m["name"] for m in nbirth["metrics"]]
+    assert [one.name for one in definitions] == [m["name"] for m in dbirth["metrics"]]
+    read = {m["name"]: (m["type"], m["value"]) for m in ddata["metrics"]}
+    assert {one.name: (TYPES[one.datatype], values[one.name][1]) for one in definitions} == read
 
 
 async def test_the_profile_is_needed(theirs):

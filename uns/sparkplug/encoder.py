@@ -36,7 +36,7 @@ def fill_metric(message: Any, metric: Metric, profile: WireProfile, *, datatypes
     if metric.metadata is not None:
         fill_metadata(message.metadata, metric.metadata)
     if metric.properties:
-        fill_properties(message.properties, metric.properties)
+        fill_properties(message.properties, metric.properties, profile)
     if metric.value is None:
         message.is_null = True
         return
@@ -45,7 +45,7 @@ def fill_metric(message: Any, metric: Metric, profile: WireProfile, *, datatypes
 
 def _fill_value(message: Any, datatype: DataType, value: Any, profile: WireProfile) -> None:
     if isinstance(value, DataSet):
-        _fill_dataset(message.dataset_value, value)
+        _fill_dataset(message.dataset_value, value, profile)
         return
     if isinstance(value, Template):
         _fill_template(message.template_value, value, profile)
@@ -87,7 +87,9 @@ def fill_metadata(message: Any, metadata: MetaData) -> None:
             setattr(message, name, value)
 
 
-def fill_properties(message: Any, properties: Mapping[str, Property]) -> None:
+def fill_properties(
+    message: Any, properties: Mapping[str, Property], profile: WireProfile = SPEC
+) -> None:
     """Write a property set; keys and values stay of equal number."""
     for key, entry in properties.items():
         message.keys.append(key)
@@ -96,16 +98,16 @@ def fill_properties(message: Any, properties: Mapping[str, Property]) -> None:
             value.is_null = True
         elif entry.datatype is DataType.PROPERTY_SET:
             value.propertyset_value.SetInParent()
-            fill_properties(value.propertyset_value, entry.value)
+            fill_properties(value.propertyset_value, entry.value, profile)
         elif entry.datatype is DataType.PROPERTY_SET_LIST:
             value.propertysets_value.SetInParent()
             for one in entry.value:
-                fill_properties(value.propertysets_value.propertyset.add(), one)
+                fill_properties(value.propertysets_value.propertyset.add(), one, profile)
         else:
-            _fill_value(value, entry.datatype, entry.value, SPEC)
+            _fill_value(value, entry.datatype, entry.value, profile)
 
 
-def _fill_dataset(message: Any, dataset: DataSet) -> None:
+def _fill_dataset(message: Any, dataset: DataSet, profile: WireProfile) -> None:
     """tck-id-payloads-dataset-column-size: the number of columns is said, also when it is 0."""
     message.num_of_columns = len(dataset.columns)
     message.columns.extend(dataset.columns)
@@ -115,7 +117,7 @@ def _fill_dataset(message: Any, dataset: DataSet) -> None:
         for datatype, value in zip(dataset.types, row, strict=True):
             cell = elements.add()
             if value is not None:
-                _fill_value(cell, datatype, value, SPEC)
+                _fill_value(cell, datatype, value, profile)
 
 
 def _fill_template(message: Any, template: Template, profile: WireProfile) -> None:
@@ -128,7 +130,7 @@ def _fill_template(message: Any, template: Template, profile: WireProfile) -> No
     for parameter in template.parameters:
         entry = message.parameters.add(name=parameter.name, type=parameter.datatype)
         if parameter.value is not None:
-            _fill_value(entry, parameter.datatype, parameter.value, SPEC)
+            _fill_value(entry, parameter.datatype, parameter.value, profile)
     if template.reference is not None:
         message.template_ref = template.reference
     if template.is_definition is not None:
