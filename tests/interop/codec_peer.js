@@ -33,7 +33,7 @@ function decode(bytes) {
   if (payload.uuid !== "SPBV1.0_COMPRESSED") return payload;
   const algorithm = (payload.metrics || []).find((metric) => metric.name === "algorithm");
   const open = algorithm && algorithm.value === "GZIP" ? pako.ungzip : pako.inflate;
-  return { ...codec.decodePayload(open(payload.body)), envelope: algorithm ? algorithm.value : "" };
+  return { ...codec.decodePayload(open(payload.body)), envelope: algorithm ? algorithm.value : "DEFLATE" };
 }
 
 const ACTIONS = {
