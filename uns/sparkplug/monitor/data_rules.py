@@ -131,6 +131,8 @@ def _quiet(sight: Sight) -> str | None:
 
 def _promised(point: Point, sight: Sight) -> str | None:
     assert sight.device is not None  # noqa: S101 - `_of_whole_birth` looked
+    if point.name is None and point.alias is None:
+        return None  # another statement's break
     return KEPT if sight.device.find(point) else "not in the birth"
 
 

@@ -13,6 +13,7 @@ from uns.sparkplug.monitor.rule import KEPT
 from uns.sparkplug.monitor.settings import MonitorSettings
 from uns.sparkplug.monitor.sight import Point, Sight
 from uns.sparkplug.names import MessageType, NodeId
+from uns.sparkplug.properties import DETAIL, QUALITY
 
 __all__ = [
     "Definition",
@@ -29,6 +30,7 @@ _DEVICE_COST = 1_000
 _NAME_COST = 100
 _WRAP = 256  # bdSeq counts 0…255 …
 _BEHIND = 128  # … and the half behind a number is older
+_GOOD = (192, 0)
 _DATA = (MessageType.NDATA, MessageType.DDATA)
 
 
@@ -87,7 +89,7 @@ class NodeWatch:
     """One edge node's session as the messages told it so far."""
 
     __slots__ = (
-        "aliases", "bd_seq", "budget", "client", "cost", "definitions", "devices", "died_ms", "first_asked_ms",
+        "aliases", "bd_seq", "budget", "client", "cost", "definitions", "devices", "died_ms", "first_asked_ms", "folded",
         "has_data", "has_data_since", "has_spoken_since", "last_asked_ms", "late_devices", "life",
         "node", "order", "past", "primary_host", "twin", "will_bd_seq",
     )  # fmt: skip
@@ -106,6 +108,7 @@ class NodeWatch:
         self.past: set[int] = set()  # numbers of sessions that are over
         self.twin: NodeId | None = None  # another of the same name but for upper case
         self.devices: dict[str, KnownDevice] = {}
+        self.folded: dict[str, str] = {}  # the first device of those alike but for upper case
         self.aliases: dict[int, str] = {}  # the device of each
         self.definitions: dict[str, Definition] | None = None  # None: its NBIRTH was not seen
         self.cost = 0  # of the definitions
@@ -225,11 +228,9 @@ class NodeWatch:
         return owner if known is not None and known.is_alive else None
 
     def twin_of(self, device_id: str) -> str | None:
-        """Another device of the same name but for upper case; looked for once per new name."""
-        if device_id in self.devices:
-            return None
-        folded = device_id.lower()
-        return next((other for other in self.devices if other.lower() == folded), None)
+        """Another device of the same name but for upper case."""
+        other = self.folded.get(device_id.lower(), device_id)
+        return other if other != device_id else None
 
     def _define(self, sight: Sight) -> None:
         self._undefine()
@@ -247,6 +248,7 @@ class NodeWatch:
         if not self._afford(device, _DEVICE_COST + len(device_id)):
             return
         self.devices[device_id] = device
+        self.folded.setdefault(device_id.lower(), device_id)
         for point in sight.points:
             if point.name is None:
                 continue
@@ -271,6 +273,8 @@ class NodeWatch:
             if known is None:
                 continue
             self.budget.give_back(known.cost)
+            if self.folded.get(device_id.lower()) == device_id:
+                del self.folded[device_id.lower()]
             for alias in known.by_alias:
                 if self.aliases.get(alias) == device_id:
                     del self.aliases[alias]
@@ -291,7 +295,7 @@ def said_by(point: Point) -> object:
     NaN equals nothing. Parts of templates say different things with equal words: None.
     """
     message, field = point.message, point.field
-    quality = hash(message.properties.SerializeToString()) if message.HasField("properties") else 0
+    quality = _quality(message.properties) if message.HasField("properties") else _GOOD
     if field is None:
         return (quality, "null")
     if field == "template_value":
@@ -302,3 +306,14 @@ def said_by(point: Point) -> object:
     elif isinstance(raw, str | bytes):
         raw = hash(raw)
     return (quality, field, raw)
+
+
+def _quality(properties: Any) -> tuple[int, int]:
+    """What properties say of the value itself; units and ranges stand in births only."""
+    code, detail = _GOOD
+    for key, value in zip(properties.keys, properties.values, strict=False):
+        if key == QUALITY:
+            code = value.int_value
+        elif key == DETAIL:
+            detail = hash(value.string_value)
+    return code, detail
