@@ -35,7 +35,7 @@ from uns.sparkplug.profile import (
     UInt32Field,
     WireProfile,
 )
-from uns.sparkplug.rebirth import RebirthSettings
+from uns.sparkplug.rebirth import Doubt, RebirthSettings
 from uns.sparkplug.slot import Slot
 from uns.sparkplug.state import HostState
 
@@ -51,6 +51,7 @@ __all__ = [
     "DataNames",
     "DataSet",
     "Died",
+    "Doubt",
     "EdgeNode",
     "EdgeSettings",
     "Event",

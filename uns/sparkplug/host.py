@@ -158,7 +158,8 @@ class HostApplication:
     def request_rebirth(self, node: NodeId, now_ms: int) -> Publish:
         """Ask a node for all its births, because someone wants it; not paced."""
         known = self._nodes.get(node)
-        return Publish(rebirth_request(node, now_ms), known.server if known else "")
+        server = known.server if known else next(iter(self._states), "")
+        return Publish(rebirth_request(node, now_ms), server)
 
     def write(
         self,
