@@ -585,9 +585,15 @@ _BREAKS += [
     (f"{HOSTS}-host-id", lambda s: (
         s.host_session(), s.host_connect(client="twin"), s.host_subscribe(client="twin"),
         s.host_birth("twin"))),
+    (
+        ("conformance-primary-host intro-sparkplug-host-state host-topic-phid-birth-required "
+        f"{PHID}-state-publish {HOSTS}-connect-birth"),
+        lambda s: (s.host_connect(), s.host_subscribe(), s.wait(100_000), s.leave(None, "host")),
+    ),
     ("message-flow-hid-sparkplug-state-message-delivered", lambda s: (
         s.host_session(), s.say(s.state(False, s.now), ""), s.wait(20_000))),
-    (f"{HOSTS}-termination", lambda s: (s.host_session(), s.leave(0, "host"))),
+    (
+        f"{HOSTS}-termination components-ph-state intro-sparkplug-host-state", lambda s: (s.host_session(), s.leave(0, "host"))),
     ("host-topic-phid-death-payload-timestamp-disconnect-clean", lambda s: (
         s.host_session(), s.wait(3_600_000), s.say(s.state(False, s.host_ms)),
         s.leave(0, "host"))),

@@ -44,6 +44,7 @@ class Client:
     died_ms: int | None = None  # when its own NDEATH, or STATE offline, came after that
     death_off_ms: int = 0  # how far the timestamp in that STATE was from our clock
     clock_ms: int = 0  # how far it may be
+    ended_ms: int | None = None
     reason: int | None = None  # of its DISCONNECT
     challenged_ms: int | None = None  # when someone said that this host is offline
 

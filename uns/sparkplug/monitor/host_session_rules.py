@@ -267,6 +267,15 @@ def _said_goodbye(client: Client) -> bool:
     return client.born_ms is not None and client.died_ms is not None
 
 
+def _birth(client: Client) -> str | None:
+    if client.connect is None or client.ended_ms is None:
+        return None
+    stayed_ms = client.ended_ms - client.since_ms
+    if client.born_ms is not None or stayed_ms <= client.clock_ms:
+        return None if client.born_ms is None else KEPT
+    return f"none in {stayed_ms / 1000:,.0f} s"
+
+
 def _death(client: Client) -> str | None:
     if client.born_ms is None or client.reason is None:
         return None
@@ -294,7 +303,19 @@ def _packet(client: Client) -> str | None:
 
 HOST_LEAVE_RULES: tuple[Rule[Client], ...] = (
     Rule(
-        tck(f"{_HOST}-termination"),
+        tck(
+            "conformance-primary-host",
+            "intro-sparkplug-host-state",
+            f"{_FLOW}-state-publish",
+            f"{_TOPIC}-birth-required",
+            f"{_HOST}-connect-birth",
+        ),
+        "a STATE birth at once after connecting",
+        _birth,
+        "publish the STATE birth when the subscriptions are granted",
+    ),
+    Rule(
+        tck(f"{_HOST}-termination", "components-ph-state", "intro-sparkplug-host-state"),
         "a STATE death before a DISCONNECT",
         _death,
         "publish the STATE death, then disconnect",

@@ -76,7 +76,7 @@ class Sessions:
         client = self._clients.pop(name, None)
         if client is None:
             return
-        client.is_connected, client.reason = False, reason
+        client.is_connected, client.reason, client.ended_ms = False, reason, now_ms
         for board, rules, where in self._ends(client):
             board.judge(rules, client, now_ms, where)
 
