@@ -154,6 +154,7 @@ def test_a_broken_rule_hides_no_other(loaded: Callable) -> None:
 def test_a_metric_may_be_a_name_a_mapping_or_nothing(loaded: Callable) -> None:
     """`q: r` is short for `q: {name: r}`, and `null` leaves a metric out."""
     metrics = "{a: b, c: {name: d.e, unit: °C, range: [0, 5]}, e: null, 'f*': {deliver: every}}"
+    metrics = metrics.replace("}}", "}, g: {range: null}}")
     (rule,) = loaded(
         _rule(f"{{devices: a/b, path: x, metrics: {metrics}}}")
     ).project.sparkplug.foreign
@@ -163,6 +164,7 @@ def test_a_metric_may_be_a_name_a_mapping_or_nothing(loaded: Callable) -> None:
         rule.metric("e").is_left_out,
         rule.metric("fg").fields,
     )
+    assert {"low": None, "high": None} == rule.metric("g").fields
 
 
 def test_a_machine_that_a_rule_feeds_is_complete_without_a_binding(loaded: Callable) -> None:

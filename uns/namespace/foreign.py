@@ -78,6 +78,11 @@ class Border:
         ruled = self._ruled(key, slot) if by_rule and self._rules else None
         return ruled or refused
 
+    @property
+    def has_rules(self) -> bool:
+        """Whether the project has any rule for foreign devices."""
+        return bool(self._rules)
+
     def has_rule(self, key: DeviceKey) -> bool:
         """Whether a rule gives a device a place."""
         return isinstance(self._rule_of(key), tuple)

@@ -54,7 +54,8 @@ class Ghosts:
 
     def define(self, topic: str, payload: bytes) -> None:
         """A `_meta` was found; it counts when a rule is about the device that it names."""
-        if len(self._devices) >= _MAX or not topic.endswith(_META):
+        is_full = len(self._devices) >= _MAX
+        if is_full or not self._border.has_rules or not topic.endswith(_META):
             return
         try:
             ids = _decoder.decode(payload).sparkplug

@@ -222,17 +222,18 @@ def _metrics(
 def _metric(words: MetricWords | None) -> MetricRule:
     if words is None:
         return MetricRule(is_left_out=True)
-    fields: dict[str, Any] = {
+    said = {
         "unit": words.unit,
         "states": words.states,
         "desc": words.desc,
         "deliver_every": _is_every(words),
     }
-    if words.range is not None:
-        fields["low"], fields["high"] = words.range
+    fields: dict[str, Any] = {name: value for name, value in said.items() if value is not None}
+    if "range" in words.model_fields_set:
+        fields["low"], fields["high"] = words.range or (None, None)
     if words.counter is not None:
         fields |= {"is_counter": True, "rollover": words.counter.rollover}
-    return MetricRule(words.name or "", fields={k: v for k, v in fields.items() if v is not None})
+    return MetricRule(words.name or "", fields=fields)
 
 
 def _is_every(words: MetricWords) -> bool | None:

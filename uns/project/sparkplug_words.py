@@ -71,7 +71,7 @@ class MetricWords(Words):
     range: tuple[float, float] | None = Field(
         None,
         description="Least and greatest value that is physically possible. Default: its "
-        "properties `engLow` and `engHigh`.",
+        "properties `engLow` and `engHigh`; `null` for none.",
         examples=["[0, 6]"],
     )
     states: Annotated[dict[int, str], BeforeValidator(read_states)] | None = Field(
