@@ -49,6 +49,7 @@ from uns.sparkplug.names import (
 )
 from uns.sparkplug.payload import Payload, encode
 from uns.sparkplug.primary_host import HostVerdict, PrimaryHost
+from uns.sparkplug.send_times import SendTimes
 from uns.sparkplug.servers import Servers
 from uns.sparkplug.templates import Templates
 
@@ -93,6 +94,7 @@ class EdgeNode:
         self._up: dict[str, None] = {}  # in the order they came up
         self._born: set[str] = set()
         self._seq = 0
+        self._times = SendTimes()
         self._is_online = self._is_connected = self._is_leaving = False
         self._bd_seq = BirthDeathSequence(bd_seq)
         self._last_rebirth_ms: int | None = None
@@ -446,6 +448,7 @@ class EdgeNode:
         self._is_online, self._is_rebirth_owed = True, False
         self._servers.settled()
         self._seq = 0  # tck-id-topics-nbirth-seq-num
+        now_ms = self._times.of_birth(now_ms)
         # tck-id-payloads-dbirth-order: right after the NBIRTH, before any data
         return [self._birth("", now_ms)] + [self._birth(device, now_ms) for device in self._up]
 
@@ -484,6 +487,7 @@ class EdgeNode:
         self, kind: MessageType, device_id: str, metrics: list[bytes], now_ms: int
     ) -> Message:
         """A message with the next seq; QoS 0, not retained (tck-id-topics-ddata-mqtt)."""
+        now_ms = self._times.of_message(now_ms)
         payload = payload_bytes(now_ms, metrics, self._seq, self._profile)
         self._seq = (self._seq + 1) % _WRAP  # tck-id-payloads-sequence-num-incrementing
         return Message(self._topic(kind, device_id), payload)
