@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from uns.project.catalogue import Catalogue
 from uns.project.load import load
 from uns.sparkplug import HostApplication
 from uns.sparkplug.wire import PayloadMessage
-from uns.topic import Topic
+from uns.topic import Topic, TopicFilter
 
 NOW = 1_767_868_200_123  # 2026-01-08T10:30:00.123Z
 STAMP = "2026-01-08T10:30:00.123Z"
@@ -90,9 +91,11 @@ def filler(*, is_driven: bool = True) -> Machine:
 class Tree:
     """A host application and a namespace: Sparkplug bytes in, what subscribers hold out."""
 
-    def __init__(self, rules: tuple = (), machines: tuple[Machine, ...] = ()) -> None:
+    def __init__(
+        self, rules: tuple = (), machines: tuple[Machine, ...] = (), within: Sequence = ()
+    ) -> None:
         self.host = HostApplication("uns-acme")
-        self.namespace = Namespace("acme", machines or [filler()], rules)
+        self.namespace = Namespace("acme", machines or [filler()], rules, within)
         self.host.will(NOW)
         self.host.connected(NOW)
         self.shown: dict[str, dict[str, Any]] = {}
@@ -753,3 +756,22 @@ def test_what_is_no_definition_is_no_ghost(rules, meta: bytes) -> None:
     tree.namespace.started(NOW)
     tree.take(tree.namespace.tick(NOW + 6_000))
     assert "acme/leeds/x" not in tree.values()
+
+
+def test_a_service_of_one_line_shows_foreign_devices_of_that_line_only(rules) -> None:
+    """Two services with one project share the tree: no topic has two writers."""
+    within = [TopicFilter.parse("acme/leeds/packaging/line1/#")]
+    one = Tree(rules(), within=within)
+    whole = Tree(rules())
+    own = {"uns": (STRING, "string_value", "acme/leeds/elsewhere/x")}
+    for tree in (one, whole):
+        for number in (1, 2):
+            node = f"Line{number}"
+            tree.node("Plant 1", node)
+            metrics = (real("PT", 1.0), real("y", 1.0, properties=own))
+            tree.device("Filler 1", *metrics, at=f"Plant 1/DBIRTH/{node}")
+    after = Tree(rules(), within=within)
+    for topic, said in whole.shown.items():
+        after.namespace.remembered(topic, json.dumps(said).encode(), NOW)
+    assert ({f"{FILLER}/pt"}, []) == (set(one.values()), one.notices)
+    assert "Plant 1/Line2" not in [str(node) for node in after.namespace.nodes_missing]

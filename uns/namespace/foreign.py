@@ -19,7 +19,7 @@ from uns.metric import DataType, Value
 from uns.namespace.device import DeviceKey
 from uns.namespace.rule import ForeignRule
 from uns.sparkplug.slot import Slot
-from uns.topic import Topic
+from uns.topic import Topic, TopicFilter
 
 __all__ = ["Border", "Refusal"]
 
@@ -44,10 +44,18 @@ class Border:
     """Which topics foreign devices may have, and which each of their metrics has."""
 
     def __init__(
-        self, enterprise: str, machines: Iterable[Machine], rules: Sequence[ForeignRule] = ()
+        self,
+        enterprise: str,
+        machines: Iterable[Machine],
+        rules: Sequence[ForeignRule] = (),
+        within: Sequence[TopicFilter] = (),
     ) -> None:
-        """Keep every topic of `machines`, and every topic above one, for the project."""
+        """Keep every topic of `machines`, and every topic above one, for the project.
+
+        What `within` does not match, where it holds anything, is another service's to show.
+        """
         self._enterprise = enterprise
+        self._within = within
         self._rules = rules
         self._found: dict[DeviceKey, tuple[ForeignRule, str] | Refusal | None] = {}
         self._ours: set[str] = set()
@@ -72,11 +80,17 @@ class Border:
         refused = None
         if isinstance(said, str) and said:
             reason = self._objection(said)
+            if not self.covers(said):
+                return None
             if not reason:
                 return self._tag(said, said.rpartition("/")[2], slot, {})
             refused = Refusal(reason)
         ruled = self._ruled(key, slot) if by_rule and self._rules else None
         return ruled or refused
+
+    def covers(self, topic: str) -> bool:
+        """Whether this service is the one to show a topic."""
+        return not self._within or any(wanted.matches(topic) for wanted in self._within)
 
     @property
     def has_rules(self) -> bool:
@@ -102,6 +116,8 @@ class Border:
         except ValueError as error:
             return Refusal(str(error))
         text = f"{base}/{name}"
+        if not self.covers(text):
+            return None
         if text in self._unfed:
             return _as_ours(self._unfed[text], said.fields.get("unit") or _unit_of(slot))
         if reason := self._objection(text):

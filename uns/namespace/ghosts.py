@@ -62,8 +62,9 @@ class Ghosts:
         except (msgspec.DecodeError, UnicodeDecodeError):
             return
         key = DeviceKey(ids.group_id, ids.edge_node_id, ids.device_id)
-        if self._border.has_rule(key):
-            self._devices[topic.removesuffix(_META)] = key
+        place = topic.removesuffix(_META)
+        if self._border.has_rule(key) and self._border.covers(place):
+            self._devices[place] = key
 
     def appear(self, topic: str, payload: bytes) -> None:
         """A value was found that none of the project's tags has."""

@@ -36,6 +36,7 @@ from uns.schema.verdict import Verdict
 from uns.sparkplug.events import Born, Changed, Died, Problem
 from uns.sparkplug.names import BD_SEQ, NodeId
 from uns.sparkplug.slot import Slot
+from uns.topic import TopicFilter
 from uns.vqt import read_vqt
 
 __all__ = ["Counts", "Fact", "Namespace", "Update"]
@@ -69,9 +70,16 @@ class Namespace:
     """The tree below `enterprise`, for the machines of a project and what joins them."""
 
     def __init__(
-        self, enterprise: str, machines: Sequence[Machine], foreign: Sequence[ForeignRule] = ()
+        self,
+        enterprise: str,
+        machines: Sequence[Machine],
+        foreign: Sequence[ForeignRule] = (),
+        within: Sequence[TopicFilter] = (),
     ) -> None:
-        """Compile every tag; publish nothing yet. `foreign` are the rules for others' devices."""
+        """Compile every tag; publish nothing yet.
+
+        `foreign` are the rules for others' devices, `within` the topics that they may have here.
+        """
         self.counts = Counts()
         self.enterprise = enterprise
         self._quarantine = Quarantine(enterprise)
@@ -84,7 +92,7 @@ class Namespace:
         self._grace_ends_ms: int | None = None
         for machine in machines:
             self._add(machine)
-        border = Border(enterprise, machines, foreign)
+        border = Border(enterprise, machines, foreign, within)
         self._ghosts = Ghosts(border)
         self._guests = Guests(border, self._leaves, self._devices, frozenset(self._lines))
 

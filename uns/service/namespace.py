@@ -35,6 +35,7 @@ from uns.sparkplug import (
     Publish,
     Reconnect,
 )
+from uns.topic import TopicFilter
 
 __all__ = ["NamespaceHealth", "NamespaceService"]
 
@@ -76,7 +77,7 @@ class NamespaceService:
     Edge nodes may be on any of the brokers and move from one to another; each broker shows the
     whole tree, and one that is away holds up no other. `host_id` names this host application;
     two services on one broker need two of them. `foreign` are the project's rules for devices
-    of others.
+    of others, whose topics must match one of `within` where it holds any.
     """
 
     def __init__(
@@ -87,10 +88,11 @@ class NamespaceService:
         *,
         host_id: str = "",
         foreign: Sequence[ForeignRule] = (),
+        within: Sequence[TopicFilter] = (),
         is_server_aware: bool = False,
     ) -> None:
         """Compile everything; connect to nothing yet."""
-        self.namespace = Namespace(enterprise, machines, foreign)
+        self.namespace = Namespace(enterprise, machines, foreign, within)
         settings = HostSettings(is_server_aware=is_server_aware)
         self.host = HostApplication(host_id or f"uns-{enterprise}", settings=settings)
         client_id = f"uns-namespace-{self.host.host_id}"

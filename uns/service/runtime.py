@@ -115,6 +115,7 @@ class Runtime:
                 machines,
                 brokers,
                 foreign=project.sparkplug.foreign,
+                within=[_filter(project.enterprise, pattern) for pattern in select],
                 is_server_aware=project.sparkplug.is_broker_aware,
             )
             if Part.NAMESPACE in parts
