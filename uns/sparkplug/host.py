@@ -35,6 +35,7 @@ from uns.sparkplug.names import (
 )
 from uns.sparkplug.own_state import OwnState
 from uns.sparkplug.payload import LIMITS, Payload, encode
+from uns.sparkplug.profile import IGNITION, SPEC, UInt32Field
 from uns.sparkplug.rebirth import Doubt, RebirthPacer, RebirthSettings, rebirth_request
 from uns.sparkplug.slot import Slot
 from uns.sparkplug.writes import PendingWrites
@@ -308,10 +309,14 @@ def _command(node: NodeId, device_id: str, slot: Slot, value: Any, now_ms: int) 
     """The NCMD or DCMD that writes one metric.
 
     tck-id-payloads-alias-data-cmd-requirement: by alias where the birth gave one. The datatype is
-    said, for the TCK asks for it although the specification advises against.
+    said, for the TCK asks for it although the specification advises against. A UInt32 goes into
+    the field where the peer keeps its own: sparkplug-payload, thus Node-RED, reads no other.
     """
     is_named = slot.alias is None or slot.name == REBIRTH  # eclipse-sparkplug/sparkplug#265
     name, alias = (slot.name, None) if is_named else (None, slot.alias)
     metric = Metric(name, value, slot.datatype, alias=alias, timestamp_ms=now_ms)
     kind = MessageType.DCMD if device_id else MessageType.NCMD
-    return Message(topic(kind, node, device_id), encode(Payload(now_ms, (metric,))))
+    profile = IGNITION if slot.field == UInt32Field.LONG else SPEC
+    return Message(
+        topic(kind, node, device_id), encode(Payload(now_ms, (metric,)), profile=profile)
+    )
