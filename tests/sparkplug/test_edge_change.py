@@ -151,6 +151,8 @@ def test_changes_without_a_broker_are_in_the_next_births(line, now):
         ("filler", [GOOD, GOOD]),
         ("filler", [MetricDefinition("", DataType.INT8)]),
         ("filler", [MetricDefinition("x", DataType.PROPERTY_SET)]),
+        ("filler", [GOOD, MetricDefinition("\ud800", DataType.INT8)]),
+        ("filler", [GOOD, MetricDefinition("x", DataType.INT8, {"n": 2**70})]),
         ("filler", [MetricDefinition("x", DataType.TEMPLATE, template="Motor")]),
         ("", [MetricDefinition("Node Control/Rebirth", DataType.BOOLEAN)]),
     ],

@@ -230,6 +230,8 @@ def test_other_definitions_are_a_birth_of_everything(line, now):
         {"A": Template((Metric("x", None, DataType.TEMPLATE),))},
         {"A": Template((Metric("x", Template(reference="B"), DataType.TEMPLATE),))},
         {"A": Template((Metric("x", Template(reference="A"), DataType.TEMPLATE),))},
+        {"A": Template((Metric("\ud800", 1, DataType.INT8),))},
+        {"\ud800": BEARING},
         {"drive": BEARING},
     ],
 )

@@ -67,7 +67,8 @@ class AliasSpace:
     def define(self, device_id: str, definitions: Sequence[MetricDefinition]) -> set[int]:
         """Give a device its metrics; returns the aliases that mean nothing any more.
 
-        What a metric was before is no matter of its type: one that changes it has a new alias.
+        One whose datatype changes has a new alias. Raises ProjectError, and changes nothing, for
+        a definition that no bytes can say.
         """
         before = self.aliases(device_id)
         types = {d.name: d.datatype for d in self._definitions.get(device_id, ())}
@@ -78,7 +79,7 @@ class AliasSpace:
             if not alias or types[definition.name] is not definition.datatype:
                 self._last = alias = self._last + 1
             by_name[definition.name] = alias
-            metrics[alias] = CompiledMetric(definition, alias, self._profile)
+            metrics[alias] = self._compiled(device_id, definition, alias)
         self._definitions[device_id] = tuple(definitions)
         self._by_name[device_id] = by_name
         self.devices[device_id] = metrics
@@ -119,6 +120,15 @@ class AliasSpace:
     def definitions(self, device_id: str) -> tuple[MetricDefinition, ...]:
         """The metrics of a device as they were given."""
         return self._definitions.get(device_id, ())
+
+    def _compiled(self, device_id: str, definition: MetricDefinition, alias: int) -> CompiledMetric:
+        try:
+            return CompiledMetric(definition, alias, self._profile)
+        except (TypeError, ValueError) as error:  # half a surrogate pair, a property of no type
+            raise ProjectError(
+                f"`{self._node}/{device_id}`: the metric `{definition.name!r}` cannot be "
+                f"written: {error}"
+            ) from None
 
 
 def _check_id(node: NodeId, text: str) -> None:

@@ -13,6 +13,7 @@ from uns.sparkplug.datatypes import BASIC, fit
 from uns.sparkplug.definition import MetricDefinition
 from uns.sparkplug.metrics import Metric, Parameter, Template
 from uns.sparkplug.names import BD_SEQ, REBIRTH, NodeId
+from uns.sparkplug.payload import Payload, encode
 from uns.sparkplug.profile import WireProfile
 from uns.sparkplug.properties import quality_properties
 
@@ -36,6 +37,7 @@ class Templates:
         }
         for name in self._definitions:
             self._check(name, ())
+            self._check_bytes(name)
 
     @property
     def names(self) -> Mapping[str, Template]:
@@ -164,6 +166,13 @@ class Templates:
             self._check(_reference_of(member), (*above, name))
         elif member.datatype is DataType.UNKNOWN or fit(member.datatype, member.value)[1]:
             raise self._refused(name, f"its member `{member.name}` has no such value or type")
+
+    def _check_bytes(self, name: str) -> None:
+        """Half a surrogate pair, a property of no type: found now, and not in an NBIRTH."""
+        try:
+            encode(Payload(0, (Metric(name, self._definitions[name], DataType.TEMPLATE),)))
+        except (TypeError, ValueError) as error:
+            raise self._refused(repr(name), f"it cannot be written: {error}") from None
 
     def _refused(self, name: str, why: str) -> ProjectError:
         return ProjectError(f"`{self._node}`: the template `{name}` cannot be used: {why}")
