@@ -7,6 +7,7 @@ import pytest
 from uns.message import Message
 from uns.metric import DataType
 from uns.sparkplug import (
+    Born,
     Changed,
     HostApplication,
     HostSettings,
@@ -178,3 +179,43 @@ def test_values_that_cannot_be_compared_by_hash_are_compared_by_their_text():
     update = [(type("S", (), {"name": "t"})(), {"a": [1]}, 192, 5)]
     assert update == heard.unheard("d", update, 0)
     assert [] == heard.unheard("d", update, 0)
+
+
+def test_our_own_edge_node_may_send_its_last_seconds_again(host, edge, now):
+    """Back on line it does not know what arrived: the host tells each sample once."""
+    edge.will()
+    edge.device_up("filler", now)
+    told, sent = heard(host, edge.connected(now), now), []
+    values = {"bowl_pressure": 0.1, "good": 4_000_000_000, "recipe": "Größe 1"}
+    for n in range(20):
+        readings = {
+            name: (alias, values[name], 192, now + 10 * n + alias)
+            for name, alias in edge.aliases("filler").items()
+        }
+        sent += [(name, *rest) for name, (_, *rest) in readings.items()]
+        messages = edge.observed("filler", list(readings.values()), now + 10 * n)
+        if n < 15:  # the others were in the broker when it died
+            told += heard(host, messages, now + 10 * n)
+    host.disconnected(now + 300)
+    edge.disconnected()
+    now += 60_000
+    host.will(now)
+    host.connected(now)
+    edge.will()
+    told += heard(host, edge.connected(now), now)
+    for chunk in (sent[:30], sent[30:], sent[:60]):
+        told += heard(host, edge.recalled("filler", chunk, now + 1000), now + 1000)
+    told = [(name, at) for name, value, at in told if value is not None]
+    assert sorted((name, at) for name, _, _, at in sent) == sorted(told)
+
+
+def heard(host, messages, now):
+    """The samples that a consumer of the events would store."""
+    found = []
+    for event in (event for message in messages for event in host.received(message, now)):
+        match event:
+            case Born():
+                found += [(slot.name, slot.value, slot.timestamp_ms) for slot in event.slots]
+            case Changed():
+                found += [(slot.name, value, at) for slot, value, _, at in event.updates]
+    return found

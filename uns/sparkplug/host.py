@@ -152,7 +152,9 @@ class HostApplication:
         for state in self._states.values():
             events += state.tick(now_ms)
         for known in self._nodes.values():
-            events += self._told(known, known.tick(now_ms), now_ms)
+            found = known.tick(now_ms)
+            if found or known.doubt is not None:
+                events += self._told(known, found, now_ms)
         events += self._writes.tick(now_ms)
         return events + self._requests(now_ms)
 

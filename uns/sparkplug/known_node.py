@@ -19,8 +19,8 @@ Theory of operation
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 from uns.metric import Quality
 from uns.sparkplug.decoder import metric_from
@@ -30,11 +30,10 @@ from uns.sparkplug.known_device import LATEST_MS, KnownDevice
 from uns.sparkplug.names import BD_SEQ, MessageType, NodeId, SparkplugTopic
 from uns.sparkplug.rebirth import Doubt
 from uns.sparkplug.sequence import Place, Sequence
+from uns.sparkplug.side import Arrived, Side
 from uns.sparkplug.wire import PlainPayloadMessage
 
 __all__ = ["KnownNode", "NodeSettings"]
-
-_MAX_EARLY_DEATHS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,28 +45,6 @@ class NodeSettings:
 
     reorder_timeout_ms: int = 2_000  # for a message that others have overtaken
     patience_ms: int = 2_000  # then, for the rebirth; together below 5 s of looking live in error
-
-
-class _Arrived(NamedTuple):
-    kind: MessageType
-    device_id: str
-    payload: Any  # upb's PayloadMessage, or PlainPayloadMessage for data
-    sent_ms: int
-    heard_ms: int
-    data: bytes  # the payload as it came
-
-
-@dataclass(slots=True)
-class _Side:
-    """What one server brought of a node."""
-
-    server: str
-    sequence: Sequence[_Arrived]
-    early_deaths: dict[int, int] = field(
-        default_factory=dict
-    )  # bdSeq -> until when its birth may come
-    ask_ms: int | None = None  # when to ask for an NBIRTH, for the node lives elsewhere
-    certificates: dict[str, _Arrived] = field(default_factory=dict)  # births kept there, by device
 
 
 class KnownNode:
@@ -101,9 +78,9 @@ class KnownNode:
         self._patience_for: Doubt | None = None
         self._suspect_ms: int | None = None  # when a death of another session is asked about
         self._is_suspect = False  # since such a death, until it says something
-        self._here = _Side(server, Sequence(settings.reorder_timeout_ms))
-        self._elsewhere: dict[str, _Side] = {}
-        self._ways: dict[MessageType, Callable[[_Arrived], list[Event]]] = {
+        self._here = Side(server, Sequence(settings.reorder_timeout_ms))
+        self._elsewhere: dict[str, Side] = {}
+        self._ways: dict[MessageType, Callable[[Arrived], list[Event]]] = {
             MessageType.DBIRTH: self._device_born,
             MessageType.NDATA: self._data,
             MessageType.DDATA: self._data,
@@ -128,7 +105,7 @@ class KnownNode:
         kind, sent_ms = place.type, payload.timestamp
         if not 0 < sent_ms <= LATEST_MS:
             sent_ms = max(now_ms, side.sequence.birth_ms)
-        arrived = _Arrived(kind, place.device_id, payload, sent_ms, now_ms, data)
+        arrived = Arrived(kind, place.device_id, payload, sent_ms, now_ms, data)
         if kind is MessageType.NBIRTH:
             return self._born(arrived, side, now_ms)
         if kind is MessageType.NDEATH:
@@ -149,7 +126,7 @@ class KnownNode:
             return
         side = self._here if server == self._here.server else self._other(server)
         sent_ms = payload.timestamp
-        kept = _Arrived(place.type, place.device_id, payload, sent_ms, now_ms, b"")
+        kept = Arrived(place.type, place.device_id, payload, sent_ms, now_ms, b"")
         side.certificates[place.device_id] = kept
         self._doubt(Doubt.KEPT_BIRTH, side)
 
@@ -193,17 +170,17 @@ class KnownNode:
         self._elsewhere.pop(server, None)
         return []
 
-    def _doubt(self, doubt: Doubt, side: _Side | None = None) -> None:
+    def _doubt(self, doubt: Doubt, side: Side | None = None) -> None:
         self.doubt, self.doubted_on = doubt, (side or self._here).server
 
-    def _other(self, server: str) -> _Side:
+    def _other(self, server: str) -> Side:
         side = self._elsewhere.get(server)
         if side is None:
-            side = _Side(server, Sequence(self._settings.reorder_timeout_ms))
+            side = Side(server, Sequence(self._settings.reorder_timeout_ms))
             self._elsewhere[server] = side
         return side
 
-    def _move(self, side: _Side) -> None:
+    def _move(self, side: Side) -> None:
         if side is self._here:
             return
         if self.is_online:
@@ -212,7 +189,7 @@ class KnownNode:
         self._here = self._elsewhere.pop(side.server)
         side.ask_ms = None
 
-    def _heard_elsewhere(self, arrived: _Arrived, side: _Side, now_ms: int) -> list[Event]:
+    def _heard_elsewhere(self, arrived: Arrived, side: Side, now_ms: int) -> list[Event]:
         """It has moved and its NBIRTH is on the way or was lost, or it is late from where it was."""
         if arrived.sent_ms <= self._here.sequence.birth_ms:
             text = f"{arrived.kind} came late from a server that it has left, and was not applied"
@@ -225,13 +202,13 @@ class KnownNode:
             side.ask_ms = now_ms + self._settings.reorder_timeout_ms
         return []
 
-    def _born(self, arrived: _Arrived, side: _Side, now_ms: int) -> list[Event]:
+    def _born(self, arrived: Arrived, side: Side, now_ms: int) -> list[Event]:
         """NBIRTH: any seq is accepted (the specification contradicts itself), 0 is sent."""
         is_here = side is self._here
         if self.is_online and not is_here and arrived.sent_ms < self._here.sequence.birth_ms:
             return self._heard_elsewhere(arrived, side, now_ms)
         bd_seq = _bd_seq_of(arrived.payload)
-        if _is_dead_already(side, bd_seq, now_ms):
+        if side.is_dead_already(bd_seq, now_ms):
             return self._died_before_born(side, bd_seq, now_ms)
         self._move(side)
         is_after_death = is_here and bd_seq == self._bd_seq and self._died_lately(now_ms)
@@ -285,7 +262,7 @@ class KnownNode:
         if self._patience_for is Doubt.OTHER_DEATH:
             self._patience_until_ms = None
 
-    def _died_before_born(self, side: _Side, bd_seq: int | None, now_ms: int) -> list[Event]:
+    def _died_before_born(self, side: Side, bd_seq: int | None, now_ms: int) -> list[Event]:
         """Brokers may swap an NBIRTH and the NDEATH that follows it. If it lives, it will answer."""
         self._doubt(Doubt.EARLY_DEATH, side)
         if side is not self._here:
@@ -293,7 +270,7 @@ class KnownNode:
         self._bd_seq, self._death_ms = bd_seq, now_ms
         return self.lost(now_ms, "its death arrived before its birth")
 
-    def _died(self, arrived: _Arrived, side: _Side, now_ms: int) -> list[Event]:
+    def _died(self, arrived: Arrived, side: Side, now_ms: int) -> list[Event]:
         """NDEATH: everything of the node is stale, by this host's clock.
 
         tck-id-operational-behavior-edge-node-termination-host-action-ndeath-node-offline and its
@@ -314,14 +291,12 @@ class KnownNode:
             elif side is self._here and not self._is_suspect:
                 self._is_suspect = True
                 self._suspect_ms = now_ms + self._settings.reorder_timeout_ms
-            if len(side.early_deaths) >= _MAX_EARLY_DEATHS:
-                side.early_deaths.pop(next(iter(side.early_deaths)))
-            side.early_deaths[bd_seq] = now_ms + self._settings.reorder_timeout_ms
+            side.keep_death(bd_seq, now_ms + self._settings.reorder_timeout_ms)
             return []
         self._death_ms = now_ms
         return self.lost(now_ms, "it died")
 
-    def _in_turn(self, arrived: _Arrived, now_ms: int) -> list[Event]:
+    def _in_turn(self, arrived: Arrived, now_ms: int) -> list[Event]:
         """A message that has its place in the order of the node."""
         kind, device_id, payload, sent_ms, *_ = arrived
         sequence = self._here.sequence
@@ -344,7 +319,7 @@ class KnownNode:
             return []
         return self._ways[kind](arrived) + self._take_held(now_ms)
 
-    def _without_seq(self, arrived: _Arrived) -> list[Event]:
+    def _without_seq(self, arrived: Arrived) -> list[Event]:
         """tck-id-payloads-sequence-num-always-included; taken as it comes, there is no order."""
         if not self.is_online:
             self._doubt(Doubt.NO_BIRTH)
@@ -368,11 +343,11 @@ class KnownNode:
             events.extend(self._ways[held.kind](held))
         return events
 
-    def _device_born(self, arrived: _Arrived) -> list[Event]:
+    def _device_born(self, arrived: Arrived) -> list[Event]:
         self._unconfirmed.pop(arrived.device_id, None)
         return self._know(arrived)
 
-    def _know(self, arrived: _Arrived) -> list[Event]:
+    def _know(self, arrived: Arrived) -> list[Event]:
         """A birth of the node itself or of a device."""
         device = KnownDevice(
             arrived.payload.metrics, arrived.sent_ms, is_node=not arrived.device_id
@@ -384,7 +359,7 @@ class KnownNode:
         born = Born(self.node, arrived.device_id, device.slots, arrived.sent_ms)
         return [born, *(self._problem(arrived.device_id, text) for text in device.problems)]
 
-    def _adopt(self, arrived: _Arrived) -> list[Event]:
+    def _adopt(self, arrived: Arrived) -> list[Event]:
         """The first data of a node whose births the server has kept: any seq is the next."""
         side = self._here
         birth = side.certificates[""]
@@ -397,7 +372,7 @@ class KnownNode:
             return events + self._without_seq(arrived)
         return events + self._in_turn(arrived, arrived.heard_ms)
 
-    def _know_old(self, birth: _Arrived) -> list[Event]:
+    def _know_old(self, birth: Arrived) -> list[Event]:
         """A birth that the server kept: its values were true some time."""
         device = KnownDevice(birth.payload.metrics, birth.sent_ms, is_node=not birth.device_id)
         for slot in device.slots:
@@ -405,7 +380,7 @@ class KnownNode:
         self._devices[birth.device_id] = device
         return [Born(self.node, birth.device_id, device.slots, birth.sent_ms)]
 
-    def _data(self, arrived: _Arrived) -> list[Event]:
+    def _data(self, arrived: Arrived) -> list[Event]:
         kind, device_id, payload, sent_ms, heard_ms, data = arrived
         events: list[Event] = []
         device = self._devices.get(device_id)
@@ -417,13 +392,12 @@ class KnownNode:
             return [self._problem(device_id, f"{kind} came without a birth")]
         is_plain = isinstance(payload, PlainPayloadMessage)
         read = (device.read_plain if is_plain else device.read)(payload.metrics, sent_ms)
-        if read.historical:
-            unheard = self._heard.unheard(device_id, read.historical, heard_ms)
-            if unheard:
-                events.append(Changed(self.node, device_id, unheard, is_historical=True))
+        unheard = read.historical and self._heard.unheard(device_id, read.historical, heard_ms)
         if read.updates:
             self._heard.note(device_id, device, data, sent_ms, heard_ms)
             events.append(Changed(self.node, device_id, read.updates))
+        if unheard:
+            events.append(Changed(self.node, device_id, unheard, is_historical=True))
         if read.unknown:
             self._doubt(self.doubt or Doubt.UNKNOWN_METRIC)
             names = ", ".join(read.unknown[:5])
@@ -432,7 +406,7 @@ class KnownNode:
         events.extend(self._problem(device_id, text) for text in read.problems)
         return events
 
-    def _device_died(self, arrived: _Arrived) -> list[Event]:
+    def _device_died(self, arrived: Arrived) -> list[Event]:
         """DDEATH: its values are stale from the time in the payload (…-host-action-ddeath-…)."""
         return self._lose(arrived.device_id, arrived.sent_ms, "it died")
 
@@ -446,11 +420,6 @@ class KnownNode:
 
     def _problem(self, device_id: str, text: str) -> Problem:
         return Problem(self.node, device_id, text)
-
-
-def _is_dead_already(side: _Side, bd_seq: int | None, now_ms: int) -> bool:
-    until_ms = 0 if bd_seq is None else side.early_deaths.pop(bd_seq, 0)
-    return now_ms < until_ms
 
 
 def _bd_seq_of(payload: Any) -> int | None:
