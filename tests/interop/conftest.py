@@ -181,17 +181,21 @@ def late_host(mosquitto: MosquittoBroker) -> Callable[[], LiveHost]:
 
 
 @pytest.fixture
-def line(mosquitto: MosquittoBroker, tmp_path: Path) -> Iterator[Callable[[EdgeNode], Any]]:
+def line(mosquitto: MosquittoBroker, tmp_path: Path) -> Iterator[Callable[..., EdgeNodeService]]:
     """Makes the service around an edge node of ours, as a bridge does; it is not running yet."""
     state, backlog = State(tmp_path / "state.db"), Backlog(tmp_path / "backlog.db")
-    yield lambda edge: EdgeNodeService(
-        edge,
-        [Broker.parse(mosquitto.url)],
-        state,
-        backlog,
-        pace=Pace(),
-        window_s=10.0,
-        on_command=lambda _: None,
-    )
+
+    def make(edge: EdgeNode, url: str = "") -> EdgeNodeService:
+        return EdgeNodeService(
+            edge,
+            [Broker.parse(url or mosquitto.url)],
+            state,
+            backlog,
+            pace=Pace(),
+            window_s=10.0,
+            on_command=lambda _: None,
+        )
+
+    yield make
     backlog.close()
     state.close()

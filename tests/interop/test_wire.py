@@ -8,10 +8,12 @@ import time
 from contextlib import aclosing, asynccontextmanager
 
 import pytest
+from tshark import Capture, tshark_problem
 
 from uns.message import Message
 from uns.metric import DataType, Quality
 from uns.mqtt import Broker, connect
+from uns.service.broker import EmbeddedBroker
 from uns.service.edge import NODE_METRICS
 from uns.service.namespace import NamespaceService
 from uns.sparkplug import (
@@ -320,6 +322,40 @@ def _check_request(packet) -> None:
     assert "seq" not in dict(packet.payload)
     [metric] = packet.metrics
     assert ("Node Control/Rebirth", "1") == (metric["name"], metric["boolean_value"])
+
+
+@pytest.mark.conforms(
+    "tck-id-principles-persistence-clean-session-311",
+    "tck-id-message-flow-phid-sparkplug-clean-session-311",
+    "tck-id-payloads-ndeath-will-message-publisher-disconnect-mqtt311",
+)
+async def test_both_speak_mqtt_3_1_1_where_they_must(tmp_path, edge, line, until):
+    """With a broker of 3.1.1: clean sessions, and no DISCONNECT before the death is acknowledged."""
+    if problem := tshark_problem():
+        pytest.skip(problem)
+    async with EmbeddedBroker() as broker, Capture(broker.port, tmp_path) as capture:
+        service = line(edge, broker.url)
+        host = NamespaceService("acme", [], [Broker.parse(broker.url)])
+        async with running(host.run()), running(service.run()):
+            await until(lambda: service.health.is_online, "the edge node is online")
+            await until(lambda: host.health.is_online, "the host is online")
+        packets = await capture.packets()
+    connects = [
+        packet for packet in packets if packet.kind == "CONNECT" and packet.get("willtopic")
+    ]
+    by_will = {packet.get("willtopic"): packet for packet in connects if packet.get("ver") == "4"}
+    ndeath = f"{PREFIX}/NDEATH/packaging:line1"
+    clean = {topic: packet.get("conflag.cleansess") for topic, packet in by_will.items()}
+    assert {STATE: "1", ndeath: "1"} == clean
+    stream = [packet for packet in packets if packet.stream == by_will[ndeath].stream]
+    death = next(
+        p for p in stream if p.is_from_client and p.topic == ndeath and p.kind == "PUBLISH"
+    )
+    acknowledged = next(
+        p for p in stream if p.kind == "PUBACK" and p.get("msgid") == death.get("msgid")
+    )
+    left = next(packet for packet in stream if packet.kind == "DISCONNECT")
+    assert stream.index(death) < stream.index(acknowledged) < stream.index(left)
 
 
 async def test_every_shape_is_read_by_name(capture, mosquitto):
