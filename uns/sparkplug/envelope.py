@@ -55,19 +55,14 @@ def parse(data: bytes, limits: Limits) -> Any:
 
 
 def parse_plain(data: bytes, limits: Limits) -> Any | None:
-    """The payload where it holds nothing but aliases, times and scalars; else None, and no error.
-
-    Fields that the plain messages do not know are thrown away: if the size is still the same,
-    there were none. Nobody has to look at each metric for a null, a property or a name.
-    """
+    """The payload with its metrics left as bytes; None, and no error, where it needs `parse`."""
     if len(data) > 2 * limits.metrics or len(data) > limits.payload_bytes:
         return None
     try:
         message = PlainPayloadMessage.FromString(data)
     except DecodeError:
         return None
-    message.DiscardUnknownFields()
-    return message if message.ByteSize() == len(data) else None
+    return None if message.uuid == _COMPRESSED else message
 
 
 def compress(data: bytes, compression: Compression, seq: int | None = None) -> bytes:

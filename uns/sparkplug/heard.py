@@ -16,6 +16,7 @@ from collections.abc import Hashable
 from itertools import islice
 from typing import Any, NamedTuple, TypeAlias
 
+from uns.errors import PeerProtocolError
 from uns.sparkplug.envelope import LIMITS, Limits, parse
 from uns.sparkplug.known_device import KnownDevice, Update
 
@@ -101,7 +102,10 @@ class Heard:
             if said.device is None:
                 self._put(())
                 continue
-            metrics = parse(said.data, self._limits).metrics
+            try:
+                metrics = parse(said.data, self._limits).metrics
+            except PeerProtocolError:  # one of its metrics was not readable; births were asked for
+                metrics = ()
             self._put(
                 tuple(
                     _sample(said.device_id, *sample)

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import struct
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
+
+from google.protobuf.message import DecodeError
 
 from uns.metric import DataType, Quality
 from uns.sparkplug.datatypes import BASIC, FIELDS, signed, text_of
 from uns.sparkplug.decoder import metric_from
 from uns.sparkplug.metrics import Metric
 from uns.sparkplug.names import BD_SEQ, REBIRTH
+from uns.sparkplug.plain import Way, head_of, number_of, way_to
 from uns.sparkplug.properties import plain, quality_of
 from uns.sparkplug.slot import Slot
 from uns.sparkplug.wire import MetricMessage
@@ -52,12 +57,11 @@ class KnownDevice:
         self.slots = tuple(
             slot for slot in self._by_name.values() if slot.name not in self._session
         )
-        # An absent alias reads as 0, so alias 0 takes the careful way.
-        self._fast = {
-            alias: slot
-            for alias, slot in self._by_alias.items()
-            if alias and slot.field and slot.name not in self._session
-        }
+        self._ways: dict[bytes, Way] = {}
+        for slot in self._by_alias.values():
+            self._add_way(slot)
+        # How many bytes say which metric it is: mostly the same for all of them.
+        self._heads = [size for size, _ in Counter(map(len, self._ways)).most_common()]
 
     def find(self, name: str) -> Slot | None:
         """The slot of a metric by its name."""
@@ -70,34 +74,41 @@ class KnownDevice:
             self._read_carefully(message, sent_ms, result)
         return result
 
-    def read_plain(self, metrics: Iterable[Any], sent_ms: int) -> DataRead:
-        """Read metrics that hold nothing but alias, time and scalar (`envelope.parse_plain`).
+    def read_plain(self, metrics: Iterable[bytes], sent_ms: int) -> DataRead:
+        """Read metrics that are bytes still (`envelope.parse_plain`) into their slots.
 
-        The loop is the host's hot path: no WhichOneof, and HasField only where a zero could be
-        an absent value. Whatever is not a scalar by its birth, or wrong, leaves it.
+        The loop is the host's hot path. Whatever has not the shape that `uns.sparkplug.plain`
+        tells of, or is wrong, leaves it.
         """
         result = DataRead()
-        add, fast, latest_ms = result.updates.append, self._fast, LATEST_MS
-        last_ms = sent_ms
-        for message in metrics:
+        add, find = result.updates.append, self._ways.get
+        cut = self._heads[0] if self._heads else 0
+        last, at_ms = b"", sent_ms
+        for raw in metrics:
+            way = find(raw[:cut]) or self._find_way(raw)
+            if way is None:
+                self._read_whole(raw, sent_ms, result)
+                continue
+            slot, unpack, tag, begin, known, read = way
             try:
-                slot = fast[message.alias]
-                value = getattr(message, slot.field)
-                if slot.read is not None:
-                    value = slot.read(value)
-            except (KeyError, ValueError):
-                self._read_carefully(_whole(message), sent_ms, result)
+                if read is None:
+                    stamp, found, value = unpack(raw)
+                else:
+                    stamp, found = unpack(raw)
+                    value = known(raw[begin:])
+                    if value is None:
+                        value = read(raw[begin:])
+            except (struct.error, ValueError):
+                value = None
+            if value is None or found != tag:
+                self._read_whole(raw, sent_ms, result)
                 continue
-            if not value and not message.HasField(slot.field):
-                self._read_carefully(_whole(message), sent_ms, result)
-                continue
-            at_ms = message.timestamp
-            if at_ms == last_ms:  # tags that were read together: one object for one time
-                at_ms = last_ms
-            elif 0 < at_ms <= latest_ms:
-                last_ms = at_ms
-            else:
-                at_ms = sent_ms
+            if stamp != last:  # tags that were read together: one object for one time
+                number = number_of(stamp)
+                if number is None or number > LATEST_MS:
+                    self._read_whole(raw, sent_ms, result)
+                    continue
+                last, at_ms = stamp, number or sent_ms
             slot.value = value
             slot.quality = _GOOD
             slot.timestamp_ms = at_ms
@@ -114,6 +125,15 @@ class KnownDevice:
                 value, quality, _ = _judged(metric)
                 yield slot.name, value, quality, _time_of(metric, sent_ms)
 
+    def _read_whole(self, raw: bytes, sent_ms: int, result: DataRead) -> None:
+        """A metric whose bytes have no plain shape."""
+        try:
+            message = MetricMessage.FromString(raw)
+        except DecodeError:
+            result.unknown.append(f"bytes that begin with {raw[:8].hex(' ')} and are no metric")
+            return
+        self._read_carefully(message, sent_ms, result)
+
     def _read_carefully(self, message: Any, sent_ms: int, result: DataRead) -> None:
         """Any metric: null, historical, with properties, by name, of a complex type, or wrong."""
         metric = metric_from(message, self._datatypes, _MAX_DEPTH)
@@ -126,7 +146,7 @@ class KnownDevice:
         if metric.problem:
             result.problems.append(f"`{slot.name}`: {metric.problem}")
         elif metric.value is not None:
-            _learn_field(slot, message)
+            self._learn_field(slot, message)
         value, quality, detail = _judged(metric)
         at_ms = _time_of(metric, sent_ms)
         if metric.is_historical:
@@ -136,6 +156,24 @@ class KnownDevice:
             slot.properties = {**slot.properties, **plain(metric.properties)}
         slot.value, slot.quality, slot.timestamp_ms, slot.detail = value, quality, at_ms, detail
         result.updates.append((slot, value, quality, at_ms))
+
+    def _learn_field(self, slot: Slot, message: Any) -> None:
+        """A peer that keeps a whole number in the other integer field will do so again."""
+        sent = message.WhichOneof("value")
+        if sent != slot.field and sent in _INTEGER_FIELDS and slot.field in _INTEGER_FIELDS:
+            slot.field = sent
+            slot.read = _READS.get(slot.datatype) or _unsigned(slot.datatype)
+            self._add_way(slot)
+
+    def _add_way(self, slot: Slot) -> None:
+        way = way_to(slot)
+        if way is not None and slot.alias in self._by_alias and slot.name not in self._session:
+            self._ways[head_of(slot.alias)] = way
+
+    def _find_way(self, raw: bytes) -> Way | None:
+        """By a head of another length than most have."""
+        ways = (self._ways.get(raw[:size]) for size in self._heads[1:])
+        return next(filter(None, ways), None)
 
     def _find_slot(self, metric: Metric) -> Slot | None:
         """By alias, else by name: a metric may carry either or both."""
@@ -172,11 +210,6 @@ class KnownDevice:
             return
         self._by_alias[alias] = slot
         self._datatypes[alias] = slot.datatype
-
-
-def _whole(plain_metric: Any) -> Any:
-    """A plain metric as the message that knows every field."""
-    return MetricMessage.FromString(plain_metric.SerializeToString())
 
 
 def _judged(metric: Metric) -> tuple[Any, int, str]:
@@ -224,11 +257,3 @@ def _ways(datatype: DataType) -> tuple[str, Any]:
     if datatype not in BASIC and datatype is not DataType.UUID:
         return "", None
     return FIELDS[datatype], _READS.get(datatype)
-
-
-def _learn_field(slot: Slot, message: Any) -> None:
-    """A peer that keeps a whole number in the other integer field will do so again."""
-    sent = message.WhichOneof("value")
-    if sent != slot.field and sent in _INTEGER_FIELDS and slot.field in _INTEGER_FIELDS:
-        slot.field = sent
-        slot.read = _READS.get(slot.datatype) or _unsigned(slot.datatype)

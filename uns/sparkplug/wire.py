@@ -45,10 +45,8 @@ _TABLE = {
     "boolean_value bool 14, string_value text 15, bytes_value bytes 16,"
     "dataset_value DataSet 17, template_value Template 18",
     "Payload": "timestamp u64 1, metrics *Metric 2, seq u64 3, uuid text 4, body bytes 5",
-    # The same with nothing but what plain data has: all else is an unknown field to it.
-    "PlainMetric": "alias u64 2, timestamp u64 3 | int_value u32 10, long_value u64 11,"
-    "float_value float 12, double_value double 13, boolean_value bool 14, string_value text 15",
-    "PlainPayload": "timestamp u64 1, metrics *PlainMetric 2, seq u64 3",
+    # The same with its metrics left as bytes, for those who read them by their shape.
+    "PlainPayload": "timestamp u64 1, metrics *bytes 2, seq u64 3, uuid text 4",
 }
 
 

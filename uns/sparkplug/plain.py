@@ -1,0 +1,128 @@
+"""Plain data: metrics of an alias, a time and a scalar, read by the shape of their bytes.
+
+Protobuf's own objects cost a microsecond for each metric, half of it for the way into its
+fields. But encoders write fields in the order of their numbers, so a metric of a data message
+is almost always alias, time, value: its first bytes say which metric it is, and the parts stand
+at places that are known. Whatever has another shape - a name, a quality, a null, another order -
+is left to the thorough way. tests/sparkplug/test_plain.py holds both to the same answers.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from functools import cache
+from typing import Any, NamedTuple
+
+from uns.metric import DataType
+from uns.sparkplug.slot import Slot
+from uns.sparkplug.varint import varint
+
+__all__ = ["Way", "head_of", "number_of", "way_to"]
+
+_ALIAS, _TIMESTAMP = b"\x10", b"\x18"  # tags: field number << 3 | wire type
+_TAGS = {
+    "int_value": 0x50,
+    "long_value": 0x58,
+    "float_value": 0x65,
+    "double_value": 0x69,
+    "boolean_value": 0x70,
+    "string_value": 0x7A,
+}
+_FIXED = {"float_value": "f", "double_value": "d", "boolean_value": "?"}
+_WIDTHS = {"int_value": 32, "long_value": 64}
+_LEAST, _MOST = -256, 1023  # numbers that are looked up: states, modes, most sensors
+_CONTINUED = 0x80
+_SHORT = 4  # bytes of a number that are read at once
+# Where a number of this many bytes has its marks of "another byte follows", and how they must be.
+_MARKS = [
+    (0x80808080 & (1 << 8 * size) - 1, 0x80808080 >> 8 * (_SHORT + 1 - size)) for size in range(5)
+]
+
+
+class Way(NamedTuple):
+    """How one metric is read: `unpack` gives the time's bytes and the tag of the value.
+
+    Where `read` is None it gives the value too. Else the value stands behind `begin`: `known`
+    has the usual ones by their bytes, `read` reads the rest or gives None.
+    """
+
+    slot: Slot
+    unpack: Callable[[bytes], tuple[Any, ...]]
+    tag: int
+    begin: int
+    known: Callable[[bytes], Any]
+    read: Callable[[bytes], Any] | None
+
+
+def head_of(alias: int) -> bytes:
+    """What stands before the time of a metric that goes by alias; no head begins another."""
+    return _ALIAS + varint(alias) + _TIMESTAMP
+
+
+def way_to(slot: Slot) -> Way | None:
+    """The way of a scalar metric with an alias, by the field that carries it; else None."""
+    tag = _TAGS.get(slot.field)
+    if tag is None or slot.alias is None:
+        return None
+    begin = len(head_of(slot.alias))
+    letter = _FIXED.get(slot.field)
+    if letter is not None:
+        whole = struct.Struct(f"<{begin}x6sB{letter}")
+        return Way(slot, whole.unpack, tag, 0, _nothing, None)
+    front = struct.Struct(f"<{begin}x6sB")
+    known, read = _readers(slot)
+    return Way(slot, front.unpack_from, tag, front.size, known, read)
+
+
+def number_of(digits: bytes) -> int | None:
+    """The number in a whole varint; None where the bytes are more or less than one."""
+    size = len(digits)
+    if 0 < size <= _SHORT:
+        raw = int.from_bytes(digits, "little")
+        marks, expected = _MARKS[size]
+        if raw & marks != expected:
+            return None
+        return raw & 0x7F | raw >> 1 & 0x3F80 | raw >> 2 & 0x1FC000 | raw >> 3 & 0xFE00000
+    number = 0
+    for place, byte in enumerate(digits):
+        number |= (byte & 0x7F) << 7 * place
+        if byte < _CONTINUED:
+            return number if place == size - 1 else None
+    return None
+
+
+def _readers(slot: Slot) -> tuple[Callable[[bytes], Any], Callable[[bytes], Any]]:
+    if slot.field == "string_value":
+        return _nothing, _text
+    return _integers(slot.datatype, _WIDTHS[slot.field], slot.read)
+
+
+def _nothing(_digits: bytes) -> None:
+    return None
+
+
+def _text(field: bytes) -> str | None:
+    """A text of less than 128 bytes; raises ValueError where it is not UTF-8."""
+    if not field or field[0] != len(field) - 1:
+        return None
+    return field[1:].decode()
+
+
+@cache
+def _integers(
+    datatype: DataType, width: int, judge: Callable[[int], int] | None
+) -> tuple[Callable[[bytes], Any], Callable[[bytes], Any]]:
+    """How whole numbers of this datatype are read; `judge` raises ValueError for what is none."""
+    low, high = datatype.limits or (_LEAST, _MOST)
+    numbers = range(max(low, _LEAST), min(high, _MOST) + 1)
+    known = {varint(number & (1 << width) - 1): number for number in numbers}
+    end = 1 << width
+
+    def read(digits: bytes) -> int | None:
+        number = number_of(digits)
+        if number is None or number >= end:
+            return None
+        return judge(number) if judge is not None else number
+
+    return known.get, read
