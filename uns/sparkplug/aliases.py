@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from uns.errors import ProjectError
 from uns.metric import DataType
-from uns.sparkplug.compiled import CompiledMetric
+from uns.sparkplug.compiled import CompiledMetric, Shortcut
 from uns.sparkplug.definition import MetricDefinition
 from uns.sparkplug.names import BD_SEQ, REBIRTH, NodeId, id_problem
 from uns.sparkplug.profile import WireProfile
@@ -27,6 +27,7 @@ class AliasSpace:
 
     def __init__(self, node: NodeId, profile: WireProfile) -> None:
         self.devices: dict[str, dict[int, CompiledMetric]] = {}
+        self.shortcuts: dict[str, dict[int, Shortcut]] = {}  # of the same
         self._node = node
         self._profile = profile
         self._definitions: dict[str, tuple[MetricDefinition, ...]] = {}
@@ -83,12 +84,14 @@ class AliasSpace:
         self._definitions[device_id] = tuple(definitions)
         self._by_name[device_id] = by_name
         self.devices[device_id] = metrics
+        self.shortcuts[device_id] = {alias: one.shortcut for alias, one in metrics.items()}
         return {*before.values()} - metrics.keys()
 
     def remove(self, device_id: str) -> set[int]:
         """Take a device away; returns its aliases."""
         self._definitions.pop(device_id, None)
         self.devices.pop(device_id, None)
+        self.shortcuts.pop(device_id, None)
         return {*self._by_name.pop(device_id, {}).values()}
 
     def metrics(self, device_id: str) -> dict[int, CompiledMetric]:

@@ -24,7 +24,7 @@ from uns.sparkplug.properties import quality_properties, typed
 from uns.sparkplug.varint import varint
 from uns.sparkplug.wire import MetaDataMessage, MetricMessage, PropertySetMessage
 
-__all__ = ["STAMP_BYTES", "CompiledMetric", "payload_bytes"]
+__all__ = ["STAMP_BYTES", "CompiledMetric", "Shortcut", "payload_bytes"]
 
 STAMP_BYTES = 6  # of a timestamp between 1971 and 2109; others go the careful way
 

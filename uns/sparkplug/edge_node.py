@@ -314,13 +314,10 @@ class EdgeNode:
         if not self.is_sending(device_id):
             self._births_of.keep(readings, now_ms)
             return messages
-        current = self._births_of.current
-        parts = [
-            encode_readings(
-                metrics, readings[start : start + _METRICS_PER_MESSAGE], current, now_ms
-            )
-            for start in range(0, len(readings), _METRICS_PER_MESSAGE)
-        ]
+        current, shortcuts = self._births_of.current, self._space.shortcuts[device_id]
+        size = _METRICS_PER_MESSAGE
+        pieces = [readings[start : start + size] for start in range(0, len(readings), size)]
+        parts = [encode_readings(metrics, shortcuts, one, current, now_ms) for one in pieces]
         kind = MessageType.DDATA if device_id else MessageType.NDATA
         messages += [self._send(kind, device_id, part, now_ms) for part in parts]
         return messages

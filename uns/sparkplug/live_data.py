@@ -7,7 +7,7 @@ from operator import itemgetter
 from typing import TypeAlias
 
 from uns.metric import Quality
-from uns.sparkplug.compiled import STAMP_BYTES, CompiledMetric
+from uns.sparkplug.compiled import STAMP_BYTES, CompiledMetric, Shortcut
 from uns.sparkplug.metrics import MetricValue
 from uns.sparkplug.varint import varint
 
@@ -21,14 +21,16 @@ _GOOD = int(Quality.GOOD)
 
 def encode_readings(
     metrics: Mapping[int, CompiledMetric],
+    shortcuts: Mapping[int, Shortcut],
     readings: Sequence[AnyReading],
     current: dict[int, AnyReading],
     now_ms: int,
 ) -> list[bytes]:
     """The bytes of each reading, by time (tck-id-operational-behavior-data-publish-dbirth-order).
 
-    Each becomes its metric's `current` one. What has no timestamp was read at `now_ms`. This is
-    the edge node's hot path: one varint for all readings of one time, one concatenation for each.
+    `shortcuts` are those of the `metrics`. Each reading becomes its metric's `current` one; what
+    has no timestamp was read at `now_ms`. This is the edge node's hot path: one varint for all
+    readings of one time, one concatenation for each.
     """
     parts: list[bytes] = []
     # no timestamp equals it, and those that are none are less
@@ -39,13 +41,14 @@ def encode_readings(
         alias, value, quality, at_ms = reading
         if at_ms != last_ms:
             if at_ms < last_ms:
-                return encode_readings(metrics, in_order(readings, now_ms), current, now_ms)
+                in_time = in_order(readings, now_ms)
+                return encode_readings(metrics, shortcuts, in_time, current, now_ms)
             last_ms, stamp = at_ms, varint(at_ms)
             quick = _GOOD if len(stamp) == STAMP_BYTES else None
-        metric = metrics[alias]
+        shortcut = shortcuts[alias]
         current[alias] = reading
-        encoded = metric.shortcut(value, stamp) if quality == quick else None
-        add(encoded or metric.data(value, quality, at_ms))
+        encoded = shortcut(value, stamp) if quality == quick else None
+        add(encoded or metrics[alias].data(value, quality, at_ms))
     return parts
 
 
