@@ -35,6 +35,7 @@ _IS_HISTORICAL, _IS_TRANSIENT, _IS_NULL = b"\x28\x01", b"\x30\x01", b"\x38\x01"
 _METADATA, _PROPERTIES = b"\x42", b"\x4a"
 _INT, _LONG, _FLOAT, _DOUBLE = b"\x50", b"\x58", b"\x65", b"\x69"
 _BOOLEAN, _STRING = b"\x70", b"\x7a"
+_GOOD = int(Quality.GOOD)
 _MAX_ONE_BYTE = 0x7F
 _MAX_VARINT = 10
 _MAX_TIMESTAMP = 2**64 - 1
@@ -65,6 +66,7 @@ class CompiledMetric:
         "_head",
         "_marks",
         "_metadata",
+        "_past",
         "_profile",
         "_properties",
         "_template",
@@ -89,11 +91,8 @@ class CompiledMetric:
         self._birth_head, self._head = _heads(definition.name, alias, profile.data_names)
         self._datatype = _DATATYPE + varint(definition.datatype)
         between = (self._datatype if profile.data_datatype else b"") + self._marks
-        self.shortcut: Shortcut = _none
-        if not self._metadata:
-            self.shortcut = _shortcut(
-                definition.datatype, self._head + _TIMESTAMP, between, profile
-            )
+        self.shortcut: Shortcut = self._shortcut(between)
+        self._past: Shortcut | None = None
 
     def data(self, value: Any, quality: int, timestamp_ms: int) -> bytes:
         """What a data message says of it: alias, time and value; its quality where it is not Good."""
@@ -101,7 +100,13 @@ class CompiledMetric:
 
     def historical(self, value: Any, quality: int, timestamp_ms: int) -> bytes:
         """The same of a value that was not delivered in its time: receivers file it, and no more."""
-        return self._sent(value, quality, timestamp_ms, _IS_HISTORICAL + self._marks)
+        past = self._past
+        if past is None:  # few metrics ever have a backlog
+            datatype = self._datatype if self._profile.data_datatype else b""
+            past = self._past = self._shortcut(datatype + _IS_HISTORICAL + self._marks)
+        stamp = varint(timestamp_ms) if quality == _GOOD and timestamp_ms > 0 else b""
+        short = past(value, stamp) if len(stamp) == STAMP_BYTES else None
+        return short or self._sent(value, quality, timestamp_ms, _IS_HISTORICAL + self._marks)
 
     def birth(self, value: Any, quality: int, timestamp_ms: int) -> bytes:
         """What a birth says of it: name and alias, datatype, all properties and the current value."""
@@ -110,6 +115,11 @@ class CompiledMetric:
         return self._whole(
             self._birth_head, timestamp_ms, between, value, quality, properties=self._properties
         )
+
+    def _shortcut(self, between: bytes) -> Shortcut:
+        if self._metadata:
+            return _none
+        return _shortcut(self.datatype, self._head + _TIMESTAMP, between, self._profile)
 
     def _sent(self, value: Any, quality: int, timestamp_ms: int, marks: bytes) -> bytes:
         between = self._datatype + marks if self._profile.data_datatype else marks

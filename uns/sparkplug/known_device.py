@@ -15,7 +15,7 @@ from uns.sparkplug.datatypes import BASIC, FIELDS, signed, text_of
 from uns.sparkplug.decoder import metric_from
 from uns.sparkplug.metrics import Metric
 from uns.sparkplug.names import BD_SEQ, REBIRTH
-from uns.sparkplug.plain import Way, head_of, number_of, way_to
+from uns.sparkplug.plain import Way, head_of, number_of, past_value, way_to
 from uns.sparkplug.properties import plain, quality_of
 from uns.sparkplug.slot import Slot
 from uns.sparkplug.wire import MetricMessage
@@ -101,7 +101,7 @@ class KnownDevice:
             except (struct.error, ValueError):
                 value = None
             if value is None or found != tag:
-                self._read_whole(raw, sent_ms, result)
+                self._read_past(raw, way, sent_ms, result)
                 continue
             if stamp != last:  # tags that were read together: one object for one time
                 number = number_of(stamp)
@@ -124,6 +124,15 @@ class KnownDevice:
             if slot is not None:
                 value, quality, _ = _judged(metric)
                 yield slot.name, value, quality, _time_of(metric, sent_ms)
+
+    def _read_past(self, raw: bytes, way: Way, sent_ms: int, result: DataRead) -> None:
+        """A historical metric of plain shape: backlogs are long. Or any other."""
+        past = past_value(way, raw)
+        at_ms = number_of(past[0]) if past else None
+        if past is None or at_ms is None or at_ms > LATEST_MS:
+            self._read_whole(raw, sent_ms, result)
+            return
+        result.historical.append((way.slot, past[1], _GOOD, at_ms or sent_ms))
 
     def _read_whole(self, raw: bytes, sent_ms: int, result: DataRead) -> None:
         """A metric whose bytes have no plain shape."""

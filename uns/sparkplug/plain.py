@@ -18,9 +18,11 @@ from uns.metric import DataType
 from uns.sparkplug.slot import Slot
 from uns.sparkplug.varint import varint
 
-__all__ = ["Way", "head_of", "number_of", "way_to"]
+__all__ = ["Way", "head_of", "number_of", "past_value", "way_to"]
 
 _ALIAS, _TIMESTAMP = b"\x10", b"\x18"  # tags: field number << 3 | wire type
+_IS_HISTORICAL = b"\x28\x01"
+_STAMP_BYTES = 6  # of a time between 1971 and 2109
 _TAGS = {
     "int_value": 0x50,
     "long_value": 0x58,
@@ -68,11 +70,30 @@ def way_to(slot: Slot) -> Way | None:
     begin = len(head_of(slot.alias))
     letter = _FIXED.get(slot.field)
     if letter is not None:
-        whole = struct.Struct(f"<{begin}x6sB{letter}")
+        whole = _struct(f"<{begin}x6sB{letter}")
         return Way(slot, whole.unpack, tag, 0, _nothing, None)
-    front = struct.Struct(f"<{begin}x6sB")
+    front = _struct(f"<{begin}x6sB")
     known, read = _readers(slot)
     return Way(slot, front.unpack_from, tag, front.size, known, read)
+
+
+_struct = cache(struct.Struct)  # metrics of one type and length of alias share theirs
+
+
+def past_value(way: Way, raw: bytes) -> tuple[bytes, Any] | None:
+    """The time's bytes and the value of a metric that is plain but for being historical."""
+    mark = len(head_of(way.slot.alias or 0)) + _STAMP_BYTES
+    if raw[mark : mark + 2] != _IS_HISTORICAL:
+        return None
+    raw = raw[:mark] + raw[mark + 2 :]
+    try:
+        stamp, tag, *rest = way.unpack(raw)
+        value = rest[0] if rest else way.known(raw[way.begin :])
+        if value is None and way.read is not None:
+            value = way.read(raw[way.begin :])
+    except (struct.error, ValueError):
+        return None
+    return (stamp, value) if tag == way.tag and value is not None else None
 
 
 def number_of(digits: bytes) -> int | None:
