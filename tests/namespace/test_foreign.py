@@ -9,13 +9,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from uns.equipment import Machine, Source, SparkplugId, Tag
 from uns.message import Message
+from uns.metric import DataType
 from uns.namespace import Namespace, Output
 from uns.project.catalogue import Catalogue
 from uns.project.load import load
 from uns.sparkplug import HostApplication
+from uns.sparkplug.events import Born, Changed, Died
+from uns.sparkplug.names import NodeId
+from uns.sparkplug.slot import Slot
 from uns.sparkplug.wire import PayloadMessage
 from uns.topic import Topic, TopicFilter
 
@@ -775,3 +781,118 @@ def test_a_service_of_one_line_shows_foreign_devices_of_that_line_only(rules) ->
         after.namespace.remembered(topic, json.dumps(said).encode(), NOW)
     assert ({f"{FILLER}/pt"}, []) == (set(one.values()), one.notices)
     assert "Plant 1/Line2" not in [str(node) for node in after.namespace.nodes_missing]
+
+
+# Whatever happens in whatever order
+
+_NAMES = ["PT 1", "PT-1", "pt/1", "Spd", "speed", "x"]
+_DEVICES = ["filler", "Filler", "a", "b"]
+_EVENTS = st.lists(
+    st.one_of(
+        st.tuples(
+            st.just("born"),
+            st.sampled_from(_DEVICES),
+            st.lists(st.sampled_from(_NAMES), min_size=1, max_size=4, unique=True),
+        ),
+        st.tuples(st.just("data"), st.sampled_from(_DEVICES), st.integers(0, 3)),
+        st.tuples(st.just("died"), st.sampled_from(_DEVICES), st.just(0)),
+        st.tuples(st.just("own"), st.sampled_from(["born", "died"]), st.just(0)),
+    ),
+    max_size=25,
+)
+_WIDE = """
+- devices: "g/n/{device}"
+  path: "leeds/packaging/line1/{device:lower}"
+  metrics: {Spd: speed}
+"""
+
+
+@pytest.fixture(scope="module")
+def wide(tmp_path_factory: pytest.TempPathFactory) -> tuple:
+    """A rule under which metrics and devices collide with each other and with the project."""
+    folder = tmp_path_factory.mktemp("wide")
+    text = "enterprise: acme\nsparkplug:\n  foreign:\n" + _WIDE.strip().replace("- ", "    - ", 1)
+    (folder / "plant.yaml").write_text(text.replace("\n  path", "\n      path").replace(
+        "\n  metrics", "\n      metrics"))  # fmt: skip
+    project = load(folder, Catalogue({}, {})).project
+    assert project is not None
+    return project.sparkplug.foreign
+
+
+@given(_EVENTS)
+def test_a_topic_has_one_writer_and_no_dead_device_looks_alive(wide: tuple, events: list) -> None:
+    """Every Good value is the last one of a device that is there, which alone feeds the topic."""
+    plant = _Two(wide)
+    for kind, who, what in events:
+        plant.step(kind, who, what)
+        for topic, said in plant.shown.items():
+            if said.get("quality") == "Good":
+                assert said["value"] in plant.alive_values(), (topic, kind, who, what)
+        leaves = plant.leaves()
+        assert len(set(leaves)) == len(leaves)
+
+
+class _Two:
+    """Foreign devices and the project's own filler; every value that is ever sent is another."""
+
+    def __init__(self, rules: tuple) -> None:
+        self.namespace = Namespace("acme", [filler(is_driven=False)], rules)
+        self.shown: dict[str, dict[str, Any]] = {}
+        self.slots: dict[str, list[Slot]] = {}
+        self.number = 0
+
+    def alive_values(self) -> set[float]:
+        return {slot.value for slots in self.slots.values() for slot in slots}
+
+    def leaves(self) -> list[str]:
+        """The topics that somebody feeds, once for each who does."""
+        bound = (slot.binding for slots in self.slots.values() for slot in slots)
+        return [leaf.topic_text for leaf in bound if leaf is not None]
+
+    def step(self, kind: str, who: str, what: Any) -> None:
+        if kind == "own":
+            kind, who, what = who, "own", ["speed"]
+        is_own = who == "own"
+        node = NodeId("acme:leeds", "packaging:line1") if is_own else NodeId("g", "n")
+        device = "filler" if is_own else who
+        self.number += 1
+        if kind == "born":
+            slots = [Slot(name, DataType.DOUBLE) for name in what]
+            for place, slot in enumerate(slots):
+                slot.value, slot.timestamp_ms = self.number / 8 + place / 64, NOW
+            self.slots[who] = slots
+            self.take(Born(node, device, tuple(slots), NOW))
+        elif kind == "died":
+            self.slots.pop(who, None)
+            self.take(Died(node, device, NOW, "gone"))
+        elif who in self.slots:
+            slot = self.slots[who][what % len(self.slots[who])]
+            slot.value = self.number / 8
+            self.take(Changed(node, device, [(slot, slot.value, 192, NOW)]))
+
+    def take(self, event: Born | Changed | Died) -> None:
+        out = self.namespace.apply(event, NOW)
+        for topic, value in out.values:
+            self.shown[topic.decode()] = json.loads(value)
+        for message in out.messages:
+            self.shown[message.topic] = json.loads(message.payload)
+
+
+_WHOLE = payload(
+    {"name": "bdSeq", "datatype": INT64, "long_value": 0},
+    MOTOR,
+    PRESSURE,
+    {"name": "M", "alias": 20, "datatype": TEMPLATE, "template_value": motor(1)},
+    {"name": "at", "datatype": DATETIME, "long_value": NOW},
+)
+
+
+@given(st.lists(st.tuples(st.integers(0, len(_WHOLE) - 1), st.integers(0, 255)), max_size=6))
+def test_no_payload_stops_the_tree(wide: tuple, changes: list[tuple[int, int]]) -> None:
+    """Bytes that went wrong on the way cost a metric or a message, never an exception."""
+    data = bytearray(_WHOLE)
+    for place, byte in changes:
+        data[place] = byte
+    tree = Tree(wide)
+    for topic in ("spBv1.0/g/NBIRTH/n", "spBv1.0/g/DBIRTH/n/a", "spBv1.0/g/DDATA/n/a"):
+        tree.hear(topic, bytes(data))

@@ -9,6 +9,7 @@ no driver feeds. Then the machine's own tags judge its values.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -26,6 +27,7 @@ __all__ = ["Border", "Refusal"]
 _LEAST_LEVELS = 3  # enterprise/site/tag
 _MAX_DEVICES = 10_000  # whose rule is remembered
 _MAX_NAME = 1_000  # characters of a name that patterns are tried on: they are a peer's words
+_PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}(?:/[A-Za-z0-9][A-Za-z0-9_-]{0,63})*\Z")
 _NO_VALUE = (DataType.UNKNOWN, DataType.PROPERTY_SET, DataType.PROPERTY_SET_LIST)
 
 # Ignition says `documentation` and `tooltip`; the others are what people type in Node-RED.
@@ -157,6 +159,8 @@ class Border:
             return f"`{text}` is outside `{self._enterprise}`"
         if not _LEAST_LEVELS <= len(levels) <= MAX_LEVELS:
             return f"`{text}` has {len(levels)} levels, and {_LEAST_LEVELS} to {MAX_LEVELS} are possible"
+        if _PLAIN.match(text):
+            return ""
         return next((f"`{text}`: {why}" for level in levels if (why := name_problem(level))), "")
 
     def _tag(self, text: str, name: str, slot: Slot, said: Mapping[str, Any]) -> Tag | Refusal:

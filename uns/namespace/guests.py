@@ -70,6 +70,9 @@ class Guests:
 
         `known` is the leaf it has had. A metric whose meaning or place has changed gets another.
         """
+        said = (slot.datatype, slot.properties)
+        if known is not None and known.said == said and self._hosts.get(known.topic_text) is device:
+            return known
         tag = self._border.place(device.key, slot, by_rule=self._is_foreign(device))
         if tag is None:
             return None
@@ -79,12 +82,13 @@ class Guests:
             return None
         text = tag.topic.text
         if known is not None and known.tag == tag and self._hosts.get(text) is device:
+            known.said = said
             return known
         self._move_out(device, slot, known, text)
         leaf = self._leaves.get(text)
         if leaf is None or leaf.machine is None:
             leaf = self._leaves[text] = Leaf(tag, SparkplugId(*device.key), slot.name)
-        leaf.sparkplug, leaf.metric = SparkplugId(*device.key), slot.name
+        leaf.sparkplug, leaf.metric, leaf.said = SparkplugId(*device.key), slot.name, said
         self._hosts[text] = device
         return leaf
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from uns.equipment import Machine, SparkplugId, Tag
 from uns.message import Message
@@ -66,6 +67,7 @@ class Leaf:
         "machine",
         "metric",
         "quality",
+        "said",
         "sparkplug",
         "tag",
         "text",
@@ -84,6 +86,7 @@ class Leaf:
         """
         self.tag = tag
         self.machine = machine
+        self.said: tuple[DataType, Mapping[str, Any]] | None = None  # by the birth it comes from
         self.sparkplug = sparkplug
         self.metric = metric
         self.topic_text = tag.topic.text
