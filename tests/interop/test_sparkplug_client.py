@@ -111,6 +111,7 @@ async def test_a_host_that_comes_late_asks_by_itself(node, mosquitto, late_host,
         await until(lambda: late.value(NODE, DEVICE, "Inputs/Offset") == 2, "data flows")
 
 
+@pytest.mark.conforms("tck-id-operational-behavior-data-commands-dcmd-metric-name")
 @pytest.mark.parametrize(
     ("name", "value"),
     [

@@ -268,6 +268,10 @@ def _check_data(packet, edge) -> None:
     "tck-id-payloads-state-subscribe",
     "tck-id-payloads-state-birth",
     "tck-id-payloads-state-birth-payload",
+    "tck-id-conformance-primary-host",
+    "tck-id-components-ph-state",
+    "tck-id-host-topic-phid-death-required",
+    "tck-id-payloads-name-cmd-requirement",
     "tck-id-topics-ncmd-mqtt",
     "tck-id-payloads-ncmd-qos",
     "tck-id-payloads-ncmd-retain",
@@ -322,6 +326,7 @@ def _check_request(packet) -> None:
     assert "seq" not in dict(packet.payload)
     [metric] = packet.metrics
     assert ("Node Control/Rebirth", "1") == (metric["name"], metric["boolean_value"])
+    assert "timestamp" in metric
 
 
 @pytest.mark.conforms(
