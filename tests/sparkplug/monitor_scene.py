@@ -95,11 +95,13 @@ class Scene:
     def connect(self, change: Callable[[Connect], Connect] = lambda c: c, client="edge") -> None:
         will = Message(f"spBv1.0/g/NDEATH/{NODE}", self.death_payload(_same), qos=1)
         connect = change(Connect(5, True, 0, will))
-        self.monitor.connected(client, connect, self.now)
+        if self.is_tapped:
+            self.monitor.connected(client, connect, self.now)
 
     def subscribe(self, *filters: tuple[str, int], client: str = "edge") -> None:
         own = ((f"spBv1.0/g/NCMD/{NODE}", 1), (f"spBv1.0/g/DCMD/{NODE}/+", 1))
-        self.monitor.subscribed(client, filters or own, self.now)
+        if self.is_tapped:
+            self.monitor.subscribed(client, filters or own, self.now)
 
     def nbirth(self, change: Change = _same, *, node: str = NODE, client="edge", **flags) -> None:
         self.seq = 0
@@ -193,7 +195,8 @@ class Scene:
         self.put(f"spBv1.0/g/NDEATH/{NODE}", payload, "edge", **{"qos": 1, **flags})
 
     def leave(self, reason: int | None = 0x04, client: str = "edge") -> None:
-        self.monitor.disconnected(client, self.now, reason=reason)
+        if self.is_tapped:
+            self.monitor.disconnected(client, self.now, reason=reason)
 
     def session(self, **connect: Any) -> None:
         """A right session up to its data."""
@@ -212,13 +215,14 @@ class Scene:
         self, change: Callable[[Connect], Connect] = lambda c: c, client: str = "host"
     ) -> None:
         self.host_ms = self.now
-        self.monitor.connected(
-            client, change(Connect(5, True, 0, self.state(False, self.now))), self.now
-        )
+        connect = change(Connect(5, True, 0, self.state(False, self.now)))
+        if self.is_tapped:
+            self.monitor.connected(client, connect, self.now)
 
     def host_subscribe(self, *filters: tuple[str, int], client: str = "host") -> None:
         own = (("spBv1.0/#", 1), (f"spBv1.0/STATE/{HOST}", 1))
-        self.monitor.subscribed(client, filters or own, self.now)
+        if self.is_tapped:
+            self.monitor.subscribed(client, filters or own, self.now)
 
     def say(self, message: Message, client: str = "host") -> None:
         self.put(message.topic, message.payload, client, qos=message.qos, retain=message.retain)

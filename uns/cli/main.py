@@ -21,6 +21,7 @@ COMMANDS = {
     "watch": ("uns.cli.watch:watch", "Print values live as they change."),
     "get": ("uns.cli.get:get", "Print one value."),
     "sim": ("uns.cli.sim:sim", "Serve a simulated plant for a project."),
+    "sparkplug": ("uns.cli.sparkplug:sparkplug", "Grade what speaks Sparkplug B on a broker."),
     "explain": ("uns.cli.explain:explain", "Explain an error code."),
 }
 

@@ -81,7 +81,7 @@ class EdgeNodes:
     def asked_for_rebirth(self, node: NodeId, now_ms: int) -> None:
         """Someone sent the node a request."""
         watch = self.watches.get(node)
-        if watch is not None and watch.life is Life.BORN:
+        if watch is not None and watch.life is not Life.DEAD:
             watch.asked(now_ms)
             self._look_at(watch)
 

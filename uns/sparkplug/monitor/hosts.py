@@ -37,7 +37,7 @@ class Hosts:
     def __init__(self, boards: Boards, settings: MonitorSettings) -> None:
         self._boards = boards
         self._settings = settings
-        self._last_ms: dict[str, int] = {}  # the newest timestamp of each
+        self._last_ms: dict[str, int] = {}  # the newest that each said of itself
         self._here: dict[str, Client] = {}  # who said last that it is this host
         self._challenged: dict[str, None] = {}
 
@@ -58,9 +58,8 @@ class Hosts:
             self._said_offline(sight)
         else:
             board.judge((*BIRTH_RULES, *HOST_SESSION_RULES), sight, at_ms, topic)
+            self._stamp(sight)
             self._said_online(sight)
-        if sight.said is not None:
-            self._last_ms[host_id] = max(self._last_ms.get(host_id, 0), sight.said.timestamp_ms)
         if sight.client is not None:
             sight.client.has_published = True
 
@@ -109,9 +108,16 @@ class Hosts:
         if sight.client is here and (will is None or said.timestamp_ms >= will.timestamp_ms):
             here.died_ms = sight.now_ms
             here.death_off_ms = said.timestamp_ms - sight.now_ms
+            self._stamp(sight)
             return
         here.challenged_ms = sight.now_ms
         self._challenged[sight.shape.host_id] = None
+
+    def _stamp(self, sight: StateSight) -> None:
+        """What a host said of itself; deaths of an unknown sender may be anybody's."""
+        if sight.said is not None:
+            host_id = sight.shape.host_id
+            self._last_ms[host_id] = max(self._last_ms.get(host_id, 0), sight.said.timestamp_ms)
 
     def _delivered(self, host_id: str, said: str, now_ms: int) -> None:
         board = self._boards.get(Kind.HOST, host_id)

@@ -79,6 +79,10 @@ class Monitor:
         self._nodes.tick(now_ms)
         self._hosts.tick(now_ms)
 
+    def asked_for_rebirth(self, node: NodeId, now_ms: int) -> None:
+        """We asked a node for its births: it has to answer, and we are not graded."""
+        self._nodes.asked_for_rebirth(node, now_ms)
+
     def lost_sight(self) -> None:
         """We missed messages: judge nothing by what was known before."""
         self._nodes.lost_sight()

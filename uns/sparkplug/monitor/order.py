@@ -7,6 +7,7 @@ the time for it is over.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 
 from uns.sparkplug.monitor.board import Budget
@@ -17,6 +18,7 @@ __all__ = ["Order"]
 
 _WRAP = 256
 _AHEAD = 128  # numbers this far on are newer; the other half is older
+_MAX_OVERTAKING = 32  # more messages than that would not overtake a birth
 _OVERHEAD = 1_000  # bytes that a held message costs beside its payload
 
 
@@ -27,7 +29,10 @@ class Order:
     had begun before us, and after a death.
     """
 
-    __slots__ = ("_budget", "_held", "_reorder_ms", "_since_ms", "_was_born", "birth", "expected")
+    __slots__ = (
+        "_ahead", "_budget", "_held", "_reorder_ms", "_since_ms", "_taken", "_was_born", "birth",
+        "expected",
+    )  # fmt: skip
 
     def __init__(self, reorder_ms: int, budget: Budget) -> None:
         self._reorder_ms = reorder_ms
@@ -35,6 +40,10 @@ class Order:
         self._held: list[Sight] = []
         self._since_ms = 0  # when this life began for us
         self._was_born = True  # before it: we may have come in its midst
+        self._taken: deque[tuple[int, int, int]] = deque(maxlen=_MAX_OVERTAKING)
+        self._ahead: set[int] = (
+            set()
+        )  # followers of the birth that came, and were judged, before it
         self.birth: Sight | None = None
         self.expected: int | None = None
 
@@ -54,6 +63,12 @@ class Order:
             self._let_go(sight)
             yield sight
         self._was_born = self.birth is not None or self.expected is not None
+        self._ahead = {
+            seq
+            for at_ms, seq, its_ms in self._taken
+            if its_ms >= sent_ms and birth.now_ms - at_ms <= self._reorder_ms
+        }
+        self._taken.clear()
         self.birth, self._since_ms = birth, birth.now_ms
         self.expected = None if birth.seq is None else (birth.seq + 1) % _WRAP
         yield birth
@@ -79,7 +94,7 @@ class Order:
             yield sight
             return
         if self.expected is None and not is_dead:
-            self.expected = (seq + 1) % _WRAP
+            self._advance(sight, seq)
             self._since_ms = sight.now_ms
             yield sight
             yield from self._ready()
@@ -87,7 +102,7 @@ class Order:
         if self._is_left_over(sight):
             return
         if seq == self.expected:
-            yield self._taken(sight)
+            yield self._take(sight)
             yield from self._ready()
             return
         if not self._budget.take(_cost(sight)):
@@ -103,20 +118,28 @@ class Order:
         if self._held and now_ms - self._held[0].now_ms >= self._reorder_ms:
             yield from self._give_up()
 
-    def _taken(self, sight: Sight) -> Sight:
+    def _take(self, sight: Sight) -> Sight:
         assert sight.seq is not None  # noqa: S101 - only numbered messages come here
         sight.seq_said = KEPT
-        self.expected = (sight.seq + 1) % _WRAP
+        self._advance(sight, sight.seq)
         return sight
+
+    def _advance(self, sight: Sight, seq: int) -> None:
+        self._taken.append((sight.now_ms, seq, sight.sent_ms or 0))
+        self.expected = (seq + 1) % _WRAP
 
     def _ready(self) -> Iterator[Sight]:
         while True:
             found = next((s for s in self._held if s.seq == self.expected), None)
+            if found is None and self.expected in self._ahead:
+                self._ahead.remove(self.expected)
+                self.expected = (self.expected + 1) % _WRAP
+                continue
             if found is None:
                 return
             self._held.remove(found)
             self._let_go(found)
-            yield self._taken(found)
+            yield self._take(found)
 
     def _give_up(self) -> Iterator[Sight]:
         """Everything held, nearest number first; the first after a gap is the one to blame."""
@@ -130,7 +153,7 @@ class Order:
         held.sort(key=lambda s: ((s.seq or 0) - expected) % _WRAP)
         for sight in held:
             if sight.seq == self.expected:
-                yield self._taken(sight)
+                yield self._take(sight)
                 continue
             is_behind = ((sight.seq or 0) - expected) % _WRAP >= _AHEAD
             if is_behind and self._is_settling(sight):

@@ -33,7 +33,7 @@ class StateSight:
     why: str  # there is nothing said
     is_online: bool | None  # as far as it can be told, also from a wrong payload
     client: Client | None
-    last_ms: int | None = None  # the newest timestamp of this host before
+    last_ms: int | None = None  # the newest that this host said of itself before
     other: Client | None = None  # who said last that it is this host
 
     @classmethod
@@ -91,14 +91,17 @@ def _payload(sight: StateSight) -> str | None:
 
 
 def _time(sight: StateSight) -> str | None:
-    """Neither before what the host said last nor ahead of us; a birth's time may be old."""
+    """Not ahead of us, and in a birth not before the last one.
+
+    An old will may come at any time, and says what its CONNECT said.
+    """
     if sight.said is None:
         return None
     at_ms = sight.said.timestamp_ms
     if at_ms > sight.now_ms + sight.settings.clock_ms:
         return f"{at_ms}, {(at_ms - sight.now_ms) / 1000:,.0f} s ahead of our clock"
-    if sight.last_ms is not None and at_ms < sight.last_ms:
-        return f"{at_ms}, before the {sight.last_ms} of its last STATE"
+    if sight.is_online and sight.last_ms is not None and at_ms < sight.last_ms:
+        return f"{at_ms}, before the {sight.last_ms} of its last birth"
     return KEPT
 
 
@@ -172,7 +175,7 @@ DEATH_RULES: tuple[Rule[StateSight], ...] = (
     Rule(tck(f"{_HOST}-death-payload"), _JSON, _payload, "write the payload as JSON"),
     Rule(
         tck(f"{_HOST}-connect-will-payload"),
-        "a timestamp never below the last",
+        "a time that is not ahead of now",
         _time,
         "use the time of the CONNECT in the will, the time of leaving in a published death",
     ),
