@@ -181,3 +181,13 @@ sparkplug: {foreign: [{devices: "p/{n}/{device}", path: "leeds/packaging/line1/{
     assert [["speed", "level"], ["speed"]] == [
         [tag.name for tag in machine.tags] for machine in found.project.machines
     ]
+
+
+@pytest.mark.parametrize(("host", "codes"), [("uns-acem", ["UNS219"]), ("scada", []), ("", [])])
+def test_a_slip_in_the_primary_host_is_a_warning(
+    loaded: Callable, host: str, codes: list[str]
+) -> None:
+    """Edge nodes would wait for ever for a host that nobody is."""
+    found = loaded(f'enterprise: acme\nsparkplug: {{primary_host: "{host}"}}')
+    assert codes == [one.code for one in found.diagnostics]
+    assert found.project.sparkplug.primary_host == host

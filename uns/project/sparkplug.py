@@ -8,6 +8,7 @@ from uns.namespace.rule import ForeignRule
 from uns.project.findings import Findings
 from uns.project.foreign import rules_of
 from uns.project.library import Library
+from uns.project.nearest import find_nearest
 from uns.project.sparkplug_words import BacklogWords, SparkplugWords
 
 __all__ = ["Backlog", "Sparkplug", "sparkplug_of"]
@@ -38,6 +39,7 @@ def sparkplug_of(library: Library, findings: Findings) -> Sparkplug:
     """What the files say together; what is wrong with the rules is in `findings`."""
     said = {key: entry.words for key, entry in library.sparkplug.items()}
     words = SparkplugWords.model_construct(**said)
+    _check_host(library, findings)
     return Sparkplug(
         words.primary_host,
         words.profile,
@@ -45,6 +47,24 @@ def sparkplug_of(library: Library, findings: Findings) -> Sparkplug:
         _backlog(words.backlog),
         rules_of(library, findings),
     )
+
+
+def _check_host(library: Library, findings: Findings) -> None:
+    """Warn of a primary host that looks like our own service and is not: edge nodes would wait."""
+    entry = library.sparkplug.get("primary_host")
+    if entry is None or library.enterprise is None:
+        return
+    ours = f"uns-{library.enterprise.words}"
+    if entry.words != ours and find_nearest(entry.words, [ours], likeness=_A_SLIP):
+        findings.warn(
+            "UNS219",
+            f"our own host application is `{ours}`, not `{entry.words}`",
+            entry.at,
+            hint=f"did you mean `{ours}`?",
+        )
+
+
+_A_SLIP = 0.75  # `uns-acem` for `uns-acme`; `scada` is another host
 
 
 def _backlog(words: BacklogWords) -> Backlog:
