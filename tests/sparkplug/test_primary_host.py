@@ -212,6 +212,28 @@ def test_the_next_broker_is_tried_and_the_first_not_returned_to(now):
     assert 0 == edge.server
 
 
+def test_the_primary_host_test_of_the_tck(now):
+    """Its steps in its order, up to the birth that its last STATE brings."""
+    edge = edge_of()
+    connect(edge, now)
+    assert [] == edge.received(state(True, now, "uns-acme_WRONG"), now)
+    assert [] == edge.received(state(False, now), now)
+    assert ["NBIRTH", "DBIRTH"] == kinds(edge.received(state(True, now), now))
+    assert [] == edge.received(state(False, now - 1000), now + 10)
+    assert ["NDEATH", "Leave"] == kinds(edge.received(state(False, now + 20), now + 20))
+    edge.disconnected()
+    for attempt in range(2):  # the old online is retained: every connection hears it again
+        connect(edge, now + 30 + attempt)
+        assert [] == edge.received(state(True, now - 1000, retain=True), now + 30)
+        edge.disconnected()
+    connect(edge, now + 40)
+    births = edge.received(state(True, now + 50), now + 50)
+    assert (["NBIRTH", "DBIRTH"], 4) == (
+        kinds(births),
+        decode(births[0].payload).find("bdSeq").value,
+    )
+
+
 def test_every_broker_has_times_of_its_own(now):
     """The host's session with broker 2 may be far older."""
     memory = PrimaryHost()
