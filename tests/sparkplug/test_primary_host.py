@@ -228,7 +228,7 @@ def test_the_primary_host_test_of_the_tck(now):
         edge.disconnected()
     connect(edge, now + 40)
     births = edge.received(state(True, now + 50), now + 50)
-    assert (["NBIRTH", "DBIRTH"], 4) == (
+    assert (["NBIRTH", "DBIRTH"], 3) == (
         kinds(births),
         decode(births[0].payload).find("bdSeq").value,
     )
