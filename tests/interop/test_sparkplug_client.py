@@ -119,6 +119,7 @@ async def test_a_host_that_comes_late_asks_by_itself(node, mosquitto, late_host,
         ("Inputs/Offset", -7),
         ("Inputs/Recipe", "Größe 2"),
         ("Inputs/PT 101", 0.1),
+        ("Inputs/Good", 4_000_000_007),
     ],
 )
 async def test_it_carries_out_our_writes(edge, live, until, name, value):

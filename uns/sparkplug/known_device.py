@@ -52,12 +52,12 @@ class KnownDevice:
         self._by_alias: dict[int, Slot] = {}
         self._datatypes: dict[int | str, DataType] = {}
         self._session = _SESSION if is_node else ()
+        self._ways: dict[bytes, Way] = {}
         for message in metrics:
-            self._add(metric_from(message, {}, _MAX_DEPTH), sent_ms)
+            self._add(message, sent_ms)
         self.slots = tuple(
             slot for slot in self._by_name.values() if slot.name not in self._session
         )
-        self._ways: dict[bytes, Way] = {}
         for slot in self._by_alias.values():
             self._add_way(slot)
         # How many bytes say which metric it is: mostly the same for all of them.
@@ -191,8 +191,9 @@ class KnownDevice:
             found = self._by_name.get(metric.name)
         return found
 
-    def _add(self, metric: Metric, sent_ms: int) -> None:
+    def _add(self, message: Any, sent_ms: int) -> None:
         """One metric of the birth."""
+        metric = metric_from(message, {}, _MAX_DEPTH)
         name = metric.name
         if name is None or name in self._by_name:
             self.problems.append(f"{metric.label}: a birth names every metric, and once")
@@ -205,6 +206,8 @@ class KnownDevice:
         slot.value, slot.quality, slot.detail = _judged(metric)
         slot.timestamp_ms = _time_of(metric, sent_ms)
         slot.field, slot.read = _ways(metric.datatype)
+        if metric.value is not None:
+            self._learn_field(slot, message)
         self._by_name[name] = slot
         self._datatypes[name] = metric.datatype
         if metric.alias is not None:
