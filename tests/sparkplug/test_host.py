@@ -57,14 +57,25 @@ def live(host, device):
 
 
 @pytest.fixture
-def pair(host, online, now):
+def pair(host, edge, now):
     """A host that knows the edge node and its filler."""
-    feed(host, online.received(rebirth(now), now), now)
-    return host, online
+    edge.will()
+    edge.device_up("filler", now)
+    feed(host, edge.connected(now), now)
+    return host, edge
 
 
 def rebirth(now):
     return HostApplication("other").request_rebirth(NODE, now).message
+
+
+class TimesAsTold:
+    """The payload times of an edge node that does not keep its births apart."""
+
+    def of_birth(self, now_ms):
+        return now_ms
+
+    of_message = of_birth
 
 
 def message(kind, metrics, *, seq=None, device="", at=None, **rest):
@@ -313,6 +324,7 @@ def test_data_that_overtook_a_rebirth_is_not_put_back(pair, now):
 
 def test_a_birth_in_the_millisecond_of_a_rebirth_is_asked_for_again(host, edge, now):
     """The old DBIRTH made the host ask, and cannot be told from the one that follows."""
+    edge._times = TimesAsTold()
     edge.will()
     edge.connected(now - 9)
     (asked,) = published(feed(host, edge.device_up("filler", now), now))
