@@ -172,3 +172,15 @@ def test_how_long_a_host_waits_can_be_said(now):
     assert [] == host.tick(now + 499)
     assert only(Publish, host.tick(now + 500))
     assert only(Died, host.tick(now + 600))
+
+
+@pytest.mark.parametrize("datatype", [DataType.INT64, DataType.UINT64, DataType.INT32])
+@pytest.mark.parametrize("seq", [0, 7, 255])
+def test_births_are_taken_as_chapters_of_the_standard_differ(host, now, datatype, seq):
+    """The session is Int64 here and UInt64 there; NBIRTH begins at 0 here and anywhere there."""
+    session = Metric("bdSeq", 5, datatype)
+    feed(host, now, message("NBIRTH", session, seq=seq, at=now))
+    after = message("DBIRTH", Metric("n", 1, INT, alias=1), seq=(seq + 1) % 256, at=now)
+    assert [] == only(Problem, feed(host, now, after))
+    assert [] == only(Publish, host.tick(now + 3000))
+    assert [NODE] == [died.node for died in feed(host, now, message("NDEATH", session))]

@@ -146,7 +146,7 @@ class KnownNode:
             self._suspect_ms = None
             self._verify(Doubt.OTHER_DEATH, now_ms)
         for side in self._elsewhere.values():
-            if side.ask_ms is not None and now_ms >= side.ask_ms:
+            if side.ask_ms is not None and now_ms >= side.ask_ms and self.doubt is None:
                 side.ask_ms = None
                 self._doubt(Doubt.ELSEWHERE, side)
         return events
