@@ -29,7 +29,6 @@ from uns.store.state import State
 
 FOLDER = Path(__file__).parent
 NODE_MODULES = Path(os.environ.get("UNS_NODE_MODULES", "node_modules")).absolute()
-PEERS_VENV = Path(os.environ.get("UNS_PEERS_VENV", "peers-venv")).absolute()
 ANSWER_S = 20.0  # a cold start of node or python on a busy machine
 END_S = 5.0
 
@@ -133,15 +132,25 @@ def node(start: Start) -> Start:
 
 @pytest.fixture
 def pysparkplug(start: Start) -> Start:
-    """Starts the edge node of this folder in the virtual environment that has pysparkplug."""
-    python = PEERS_VENV / "bin" / "python"
+    """Starts an edge node, given port, group and id, in the environment with pysparkplug."""
+    return _python(start, "pysparkplug", "UNS_PEERS_VENV")
+
+
+@pytest.fixture
+def mqtt_spb_wrapper(start: Start, mosquitto: MosquittoBroker) -> Start:
+    """Starts an edge node, given group and id, in the environment with mqtt-spb-wrapper."""
+    begin = _python(start, "mqtt_spb_wrapper", "UNS_SPB_WRAPPER_VENV")
+    return lambda *arguments: begin(str(mosquitto.port), *arguments)
+
+
+def _python(start: Start, module: str, variable: str) -> Start:
+    """Starts our edge node around a library of Python, in the environment that a variable names."""
+    python = Path(os.environ.get(variable, "no-venv")).absolute() / "bin" / "python"
     if not python.exists():
-        pytest.skip("PyPI package pysparkplug is not installed in UNS_PEERS_VENV")
-
-    async def begin(*arguments: str) -> Peer:
-        return await start(str(python), str(FOLDER / "pysparkplug_edge.py"), *arguments)
-
-    return begin
+        package = module.replace("_", "-")
+        pytest.skip(f"PyPI package {package} is not installed in a venv that {variable} names")
+    script = str(FOLDER / f"{module}_edge.py")
+    return lambda *arguments: start(str(python), script, *arguments)
 
 
 @pytest.fixture
