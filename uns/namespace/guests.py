@@ -53,15 +53,22 @@ class Guests:
         host = self._hosts.get(leaf.topic_text)
         return host is not None and host is not device and host.is_online
 
-    def give_back(self, leaf: Leaf, device: Device, metric: str) -> None:
-        """The project's own device is there: nobody else feeds its leaf any more."""
-        host = self._hosts.pop(leaf.topic_text, None)
-        if host is None:
+    def give_back(self, device: Device) -> None:
+        """The project's own device is there: nobody else feeds its leaves any more."""
+        if not self._hosts:
             return
-        for slot in host.bound:
-            slot.binding = None if slot.binding is leaf else slot.binding
-        _forget(host, leaf)
-        leaf.sparkplug, leaf.metric = SparkplugId(*device.key), metric
+        hosts = {}
+        for name, leaf in device.leaves.items():
+            host = self._hosts.pop(leaf.topic_text, None)
+            if host is not None:
+                hosts[host.key] = host
+                leaf.sparkplug, leaf.metric = SparkplugId(*device.key), name
+        for host in hosts.values():
+            lost = device.machine
+            for slot in host.bound:
+                if getattr(slot.binding, "machine", None) is lost:
+                    slot.binding = None
+            host.leaves = {n: leaf for n, leaf in host.leaves.items() if leaf.machine is not lost}
 
     def admit(
         self, device: Device, slot: Slot, known: Leaf | None, fed: AbstractSet[str]
@@ -134,15 +141,17 @@ class Guests:
         """Let go of the leaf that was at a topic before, and of the place that a metric had."""
         before, host = self._leaves.get(text), self._hosts.get(text)
         if before is not None and host is not None:
-            _forget(host, before)
+            for name in (before.metric, _left(before.metric, text)):
+                if host.leaves.get(name) is before:
+                    del host.leaves[name]
         if known is not None and known.topic_text != text:
             # It is shown as stale from now on: no metric feeds it, and nobody asked to remove it.
-            device.leaves[f"{slot.name}\0{known.topic_text}"] = known
+            device.leaves[_left(slot.name, known.topic_text)] = known
 
 
-def _forget(device: Device, leaf: Leaf) -> None:
-    for name in [name for name, own in device.leaves.items() if own is leaf]:
-        del device.leaves[name]
+def _left(name: str, topic: str) -> str:
+    """The key of a leaf that its metric has left for another topic; no metric has such a name."""
+    return f"{name}\0{topic}"
 
 
 def _name(key: DeviceKey) -> str:

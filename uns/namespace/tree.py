@@ -335,6 +335,8 @@ class Namespace:
         device = self._devices.get(key) or Device(key)
         device.unbind()
         device.is_online = device.was_born = True
+        if device.machine is not None:
+            self._guests.give_back(device)
         updates: list[Update] = []
         fed: set[str] = set()
         for slot in _plain(device, event.slots):
@@ -359,9 +361,8 @@ class Namespace:
     def _bind(self, device: Device, slot: Slot, fed: set[str], out: Output) -> Leaf | None:
         """Tie a slot of a birth to its leaf; a leaf is fed by one slot only."""
         leaf = device.leaves.get(slot.name)
-        if leaf is not None and leaf.machine is not None and leaf.machine is device.machine:
-            self._guests.give_back(leaf, device, slot.name)
-        elif not _is_of_protocol(slot.name):
+        is_ours = leaf is not None and leaf.machine is not None and leaf.machine is device.machine
+        if not is_ours and not _is_of_protocol(slot.name):
             leaf = self._admit(device, slot, leaf, fed, out)
         if leaf is None or leaf.topic_text in fed:
             return None
