@@ -36,11 +36,20 @@ def _page() -> str:
         for name in COMMANDS:
             command = uns.get_command(parent, name)
             assert command is not None
-            with click.Context(
-                command, info_name=name, parent=parent, terminal_width=90, max_content_width=90
-            ) as context:
-                parts.append(f"## uns {name}\n```text\n{command.get_help(context)}\n```\n")
+            parts += _sections(parent, name, command, "##")
     return "\n".join(parts)
+
+
+def _sections(parent: click.Context, name: str, command: click.Command, mark: str) -> list[str]:
+    """A command's help, and that of the commands below it."""
+    with click.Context(
+        command, info_name=name, parent=parent, terminal_width=90, max_content_width=90
+    ) as context:
+        parts = [f"{mark} {context.command_path}\n```text\n{command.get_help(context)}\n```\n"]
+        for below in command.commands.values() if isinstance(command, click.Group) else ():
+            if not isinstance(below, click.Group):
+                parts += _sections(context, str(below.name), below, f"{mark}#")
+    return parts
 
 
 def test_the_page_is_what_the_commands_say() -> None:

@@ -20,7 +20,7 @@ def sparkplug() -> None:
     """Commands for those who speak Sparkplug B."""
 
 
-@sparkplug.command()
+@sparkplug.command(short_help="Grade each edge node and host on a broker.")
 @broker_option
 @click.option(
     "-d",
@@ -46,9 +46,9 @@ def sparkplug() -> None:
 def check(broker: Broker, duration: float, *, ask: bool, primary_host: str, as_json: bool) -> None:
     """Listen to a broker, and grade each edge node and host by the specification's statements.
 
-    Sparkplug B 3.0 has 299 statements with ids. Every message is held against those that a
-    listener can judge: 0 FAIL is what a conformant edge node or host gets. Nothing is published
-    without --ask. Wills, subscriptions and DISCONNECTs cannot be seen by a listener.
+    Sparkplug B 3.0 has 299 statements with ids; every message is held against those that a
+    listener can judge. Wills, subscriptions and DISCONNECTs are hidden from one: what depends
+    on them is not seen. Nothing is published without --ask.
 
     \b
       uns sparkplug check --broker mqtt://plant:1883 --duration 60

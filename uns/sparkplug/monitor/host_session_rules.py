@@ -8,7 +8,7 @@ from uns.errors import PeerProtocolError
 from uns.message import Message
 from uns.sparkplug.monitor.client import Client
 from uns.sparkplug.monitor.rule import KEPT, Rule, tck
-from uns.sparkplug.monitor.session_rules import clean_50, clean_311
+from uns.sparkplug.monitor.session_rules import clean_session, clean_start
 from uns.sparkplug.monitor.state_rules import StateSight
 from uns.sparkplug.names import NAMESPACE, state_topic
 from uns.sparkplug.state import HostState
@@ -104,13 +104,13 @@ HOST_CONNECT_RULES: tuple[Rule[HostConnecting], ...] = (
     Rule(
         tck(f"{_FLOW}-clean-session-311"),
         "clean session",
-        lambda seen: clean_311(seen.client),
+        lambda seen: clean_session(seen.client),
         "connect with clean session true",
     ),
     Rule(
         tck(f"{_FLOW}-clean-session-50"),
         "clean start, and session expiry 0",
-        lambda seen: clean_50(seen.client),
+        lambda seen: clean_start(seen.client),
         "connect with clean start true and no session expiry",
     ),
     Rule(

@@ -11,7 +11,14 @@ from uns.sparkplug.monitor.rule import KEPT, Rule, tck
 from uns.sparkplug.monitor.sight import Sight
 from uns.sparkplug.names import MessageType, NodeId, topic
 
-__all__ = ["CONNECT_RULES", "LEAVE_RULES", "SESSION_RULES", "Connecting", "clean_50", "clean_311"]
+__all__ = [
+    "CONNECT_RULES",
+    "LEAVE_RULES",
+    "SESSION_RULES",
+    "Connecting",
+    "clean_session",
+    "clean_start",
+]
 
 _WILL = "message-flow-edge-node-birth-publish-will-message"
 _FLOW = "message-flow-edge-node-birth-publish"
@@ -30,14 +37,14 @@ class Connecting:
     last_bd_seq: int | None
 
 
-def clean_311(client: Client) -> str | None:
+def clean_session(client: Client) -> str | None:
     """Clean session, where the session speaks MQTT 3.1.1."""
     if client.connect is None or client.connect.protocol != _MQTT_3:
         return None
     return KEPT if client.connect.is_clean else "a persistent session"
 
 
-def clean_50(client: Client) -> str | None:
+def clean_start(client: Client) -> str | None:
     """Clean start and no session expiry, where the session speaks MQTT 5."""
     if client.connect is None or client.connect.protocol != _MQTT_5:
         return None
@@ -85,13 +92,13 @@ CONNECT_RULES: tuple[Rule[Connecting], ...] = (
     Rule(
         tck("principles-persistence-clean-session-311"),
         "clean session",
-        lambda seen: clean_311(seen.client),
+        lambda seen: clean_session(seen.client),
         "connect with clean session true",
     ),
     Rule(
         tck("principles-persistence-clean-session-50"),
         "clean start, and session expiry 0",
-        lambda seen: clean_50(seen.client),
+        lambda seen: clean_start(seen.client),
         "connect with clean start true and no session expiry",
     ),
     Rule(
