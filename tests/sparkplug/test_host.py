@@ -224,6 +224,15 @@ def test_a_device_that_is_not_born_again_is_gone(pair, now):
     assert [NCMD] == requests(events)
 
 
+def test_a_second_rebirth_does_not_hide_a_device_that_is_gone(pair, now):
+    """Its DDEATH was lost; the births came twice without it."""
+    host, edge = pair
+    edge.device_down("filler", now + 1000)
+    for at in (now + 2000, now + 3500):
+        feed(host, edge.received(rebirth(now), at) + edge.tick(at), at)
+    assert ["filler"] == [died.device_id for died in only(Died, host.tick(now + 4000))]
+
+
 def test_losing_the_broker_makes_everything_stale(pair, now):
     """What was learnt through a server is stale without it, and asked for again afterwards."""
     host, edge = pair
