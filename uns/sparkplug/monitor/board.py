@@ -22,6 +22,8 @@ _IDS = {
     for kind, parties in _BINDS.items()
 }
 _MASKS = {kind: mask_of(ids) for kind, ids in _IDS.items()}
+_KEPT = {one: Grade(one, Outcome.PASS) for one in STATEMENTS}
+_NOT_SEEN = {one: Grade(one, Outcome.NOT_SEEN) for one in STATEMENTS}
 _LONGEST_NAME = 1_000  # characters; far beyond what people write, far below what MQTT carries
 _PLACES = {one: place for place, one in enumerate(STATEMENTS)}
 
@@ -95,8 +97,7 @@ class Board:
             is_must = STATEMENTS[one].level is Level.MUST
             count, evidence = self._broken[one]
             return Grade(one, Outcome.FAIL if is_must else Outcome.ADVICE, count, evidence)
-        is_kept = self._kept >> _PLACES[one] & 1
-        return Grade(one, Outcome.PASS if is_kept else Outcome.NOT_SEEN)
+        return _KEPT[one] if self._kept >> _PLACES[one] & 1 else _NOT_SEEN[one]
 
 
 class Boards:

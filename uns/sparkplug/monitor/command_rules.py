@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from uns.sparkplug.datatypes import FIELDS
+from uns.sparkplug.monitor.birth_rules import by_alias, by_birth, of_birth_type, promised
 from uns.sparkplug.monitor.message_rules import COMMANDS, DCMD, NCMD
-from uns.sparkplug.monitor.metric_rules import each, value_problem
+from uns.sparkplug.monitor.metric_rules import each
 from uns.sparkplug.monitor.rule import KEPT, Rule, tck
 from uns.sparkplug.monitor.sight import Point, Sight
 from uns.sparkplug.names import REBIRTH, MessageType
@@ -14,45 +14,12 @@ from uns.sparkplug.names import REBIRTH, MessageType
 __all__ = ["COMMAND_RULES", "asks_for_rebirth"]
 
 _COMMAND = "operational-behavior-data-commands"
-_BY_CODE = {int(one): one for one in FIELDS}
 
 
 def asks_for_rebirth(sight: Sight) -> bool:
     """Whether it is a rebirth request as the specification has it."""
     point = sight.find(REBIRTH) if sight.kind is NCMD else None
     return point is not None and point.field == "boolean_value" and point.message.boolean_value
-
-
-def _known(judge: Callable[[Point, Sight], str | None]) -> Callable[[Sight], str | None]:
-    """Judge only where the birth was seen, and kept whole."""
-    judge_all = each(judge)
-
-    def judged(sight: Sight) -> str | None:
-        return judge_all(sight) if sight.device is not None and sight.device.is_whole else None
-
-    return judged
-
-
-def _promised(point: Point, sight: Sight) -> str | None:
-    assert sight.device is not None  # noqa: S101 - `_known` looked
-    return KEPT if sight.device.find(point) else "not in the birth"
-
-
-def _by_alias(point: Point, sight: Sight) -> str | None:
-    assert sight.device is not None  # noqa: S101 - `_known` looked
-    known = sight.device.find(point)
-    if known is None or known.alias is None or point.name == REBIRTH:
-        return None
-    return KEPT if point.name is None else f"its name; the birth gave it alias {known.alias}"
-
-
-def _fits(point: Point, sight: Sight) -> str | None:
-    assert sight.device is not None  # noqa: S101 - `_known` looked
-    known = sight.device.find(point)
-    datatype = _BY_CODE.get(known.datatype) if known else None
-    if datatype is None or point.field is None:
-        return None
-    return value_problem(point.message, datatype, point.field)
 
 
 def _is_request(point: Point) -> bool:
@@ -85,35 +52,35 @@ _TABLE: tuple[
         (NCMD,),
         tck(f"{_COMMAND}-ncmd-metric-name"),
         "a metric of the NBIRTH",
-        _known(_promised),
+        by_birth(promised),
         "write metrics that the node has",
     ),
     (
         (DCMD,),
         tck(f"{_COMMAND}-dcmd-metric-name"),
         "a metric of the DBIRTH",
-        _known(_promised),
+        by_birth(promised),
         "write metrics that the device has",
     ),
     (
         COMMANDS,
         tck("payloads-alias-data-cmd-requirement"),
         "the alias instead of the name",
-        _known(_by_alias),
+        by_birth(by_alias),
         "leave the name out where the birth gave an alias",
     ),
     (
         (NCMD,),
         tck(f"{_COMMAND}-ncmd-metric-value"),
         "a value of the datatype in the NBIRTH",
-        _known(_fits),
+        by_birth(of_birth_type),
         "write a value of the datatype in the birth",
     ),
     (
         (DCMD,),
         tck(f"{_COMMAND}-dcmd-metric-value"),
         "a value of the datatype in the DBIRTH",
-        _known(_fits),
+        by_birth(of_birth_type),
         "write a value of the datatype in the birth",
     ),
     (

@@ -4,30 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from uns.sparkplug.datatypes import FIELDS
+from uns.sparkplug.monitor.birth_rules import by_alias, by_birth, changed, of_birth_type, promised
 from uns.sparkplug.monitor.message_rules import DBIRTH, DDATA, DDEATH, NBIRTH, NDATA, SEQ_RULES
-from uns.sparkplug.monitor.metric_rules import BIRTHS, DATA, each, value_problem
-from uns.sparkplug.monitor.node import Life, said_by
+from uns.sparkplug.monitor.metric_rules import BIRTHS, DATA
+from uns.sparkplug.monitor.node import Life
 from uns.sparkplug.monitor.rule import KEPT, Rule, tck
-from uns.sparkplug.monitor.sight import Point, Sight
+from uns.sparkplug.monitor.sight import Sight
 from uns.sparkplug.names import MessageType
 
 __all__ = ["ORDER_RULES"]
 
 _FLOW = "message-flow-edge-node-birth-publish"
 _PUBLISH = "operational-behavior-data-publish"
-_BY_CODE = {int(one): one for one in FIELDS}
 _WRAP, _BEHIND = 256, 128
-
-
-def _of_whole_birth(judge: Callable[[Point, Sight], str | None]) -> Callable[[Sight], str | None]:
-    """Judge metrics only where the birth that explains them was seen, and kept whole."""
-    judge_all = each(judge)
-
-    def judged(sight: Sight) -> str | None:
-        return judge_all(sight) if sight.device is not None and sight.device.is_whole else None
-
-    return judged
 
 
 def _born_before(sight: Sight) -> str | None:
@@ -129,39 +118,6 @@ def _quiet(sight: Sight) -> str | None:
     return "data between the request and the NBIRTH" if node.has_data_since else KEPT
 
 
-def _promised(point: Point, sight: Sight) -> str | None:
-    assert sight.device is not None  # noqa: S101 - `_of_whole_birth` looked
-    if point.name is None and point.alias is None:
-        return None  # another statement's break
-    return KEPT if sight.device.find(point) else "not in the birth"
-
-
-def _by_alias(point: Point, sight: Sight) -> str | None:
-    assert sight.device is not None  # noqa: S101 - `_of_whole_birth` looked
-    known = sight.device.find(point)
-    if known is None or known.alias is None:
-        return None
-    return KEPT if point.name is None else f"its name; the birth gave it alias {known.alias}"
-
-
-def _of_birth_type(point: Point, sight: Sight) -> str | None:
-    assert sight.device is not None  # noqa: S101 - `_of_whole_birth` looked
-    known = sight.device.find(point)
-    datatype = _BY_CODE.get(known.datatype) if known else None
-    if datatype is None or point.field is None:
-        return None
-    return value_problem(point.message, datatype, point.field)
-
-
-def _changed(point: Point, sight: Sight) -> str | None:
-    assert sight.device is not None  # noqa: S101 - `_of_whole_birth` looked
-    known = sight.device.find(point)
-    if known is None or point.message.is_historical:
-        return None
-    said = said_by(point)
-    return "the same value again" if said is not None and said == known.last else KEPT
-
-
 _TABLE: tuple[
     tuple[tuple[MessageType, ...], tuple[str, ...], str, Callable[[Sight], str | None], str], ...
 ] = (
@@ -249,42 +205,42 @@ _TABLE: tuple[
         (NDATA,),
         tck("topics-nbirth-metric-reqs", f"{_PUBLISH}-nbirth"),
         "metrics that the NBIRTH named",
-        _of_whole_birth(_promised),
+        by_birth(promised),
         "name every metric in the NBIRTH; a new one needs a new NBIRTH",
     ),
     (
         (DDATA,),
         tck("topics-dbirth-metric-reqs", f"{_PUBLISH}-dbirth"),
         "metrics that the DBIRTH named",
-        _of_whole_birth(_promised),
+        by_birth(promised),
         "name every metric in the DBIRTH; a new one needs a new DBIRTH",
     ),
     (
         DATA,
         tck("payloads-alias-data-cmd-requirement"),
         "the alias instead of the name",
-        _of_whole_birth(_by_alias),
+        by_birth(by_alias),
         "leave the name out where the birth gave an alias",
     ),
     (
         DATA,
         tck("payloads-metric-datatype-value"),
         "a value of the datatype in the birth",
-        _of_whole_birth(_of_birth_type),
+        by_birth(of_birth_type),
         "keep to the datatype in the birth",
     ),
     (
         (NDATA,),
         tck("principles-rbe-recommended", f"{_PUBLISH}-nbirth-change"),
         "changed values only",
-        _of_whole_birth(_changed),
+        by_birth(changed),
         "report by exception: publish what changed",
     ),
     (
         (DDATA,),
         tck("principles-rbe-recommended", f"{_PUBLISH}-dbirth-change"),
         "changed values only",
-        _of_whole_birth(_changed),
+        by_birth(changed),
         "report by exception: publish what changed",
     ),
     (

@@ -146,7 +146,7 @@ class EdgeNodes:
             return
         place = sight.place
         sight.node = watch
-        sight.device = watch.devices.get(place.device_id)
+        sight.explain_by(watch.devices.get(place.device_id))
         if sight.kind is MessageType.NBIRTH:
             watch.meet(sight)
         elif watch.last_asked_ms is not None:

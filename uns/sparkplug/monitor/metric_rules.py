@@ -38,10 +38,11 @@ def each(judge: PointJudge) -> Callable[[Sight], str | None]:
         said: str | None = None
         for point in sight.points:
             one = judge(point, sight)
+            if one is None:
+                continue
             if one:
                 return f"{point.label}: {one}"
-            if one is not None:
-                said = KEPT
+            said = KEPT
         return said
 
     return all_of
@@ -61,9 +62,11 @@ def value_problem(message: object, datatype: DataType, field: str) -> str:
 
 
 def _named(point: Point, _: Sight) -> str | None:
-    if point.message.HasField("name") and point.name is None:
+    if point.name:
+        return KEPT
+    if point.name is None and point.message.HasField("name"):
         return "its name is not UTF-8"
-    return KEPT if point.name or point.alias is not None else "neither a name nor an alias"
+    return KEPT if point.alias is not None else "neither a name nor an alias"
 
 
 def _birth_alias(point: Point, _: Sight) -> str | None:
@@ -73,44 +76,46 @@ def _birth_alias(point: Point, _: Sight) -> str | None:
 
 
 def _stamped(point: Point, _: Sight) -> str | None:
-    return KEPT if point.message.HasField("timestamp") else "no timestamp"
+    return KEPT if point.stamp is not None else "no timestamp"
 
 
 def _in_utc(point: Point, sight: Sight) -> str | None:
     """Captured in this century and not in the future; values may be old, and history older."""
-    if not point.message.HasField("timestamp"):
+    at_ms = point.stamp
+    if at_ms is None:
         return None
-    at_ms = point.message.timestamp
     if at_ms > sight.now_ms + sight.settings.clock_ms:
         return f"{at_ms}, {(at_ms - sight.now_ms) / 1000:,.0f} s ahead of our clock"
     return KEPT if at_ms >= min(_YEAR_2000, sight.now_ms) else f"{at_ms}, before the year 2000"
 
 
 def _typed(point: Point, _: Sight) -> str | None:
-    return KEPT if point.message.HasField("datatype") else "no datatype"
+    return KEPT if point.code is not None else "no datatype"
 
 
-def _type_is_u32(point: Point, _: Sight) -> str | None:
-    if point.message.HasField("datatype"):
+def _type_is_u32(point: Point, sight: Sight) -> str | None:
+    if point.code is not None:
         return KEPT
+    if sight.kind not in BIRTHS:
+        return None  # elsewhere it is rightly absent; looking for wrong ones would cost too much
     return "its datatype is no number" if is_miswired(point.message, _DATATYPE_FIELD) else None
 
 
 def _type_known(point: Point, _: Sight) -> str | None:
-    if not point.message.HasField("datatype"):
+    if point.code is None:
         return None
-    datatype = _CODES.get(point.message.datatype)
+    datatype = _CODES.get(point.code)
     if datatype is None:
-        return f"datatype {point.message.datatype}"
+        return f"datatype {point.code}"
     return KEPT if point.field is None else value_problem(point.message, datatype, point.field)
 
 
 def _untyped(point: Point, _: Sight) -> str | None:
-    return "a datatype" if point.message.HasField("datatype") else KEPT
+    return KEPT if point.code is None else "a datatype"
 
 
 def _complete(point: Point, _: Sight) -> str | None:
-    if not point.name or not point.message.HasField("datatype"):
+    if not point.name or point.code is None:
         return "no name" if not point.name else "no datatype"
     return KEPT if point.field or point.message.is_null else "neither a value nor is_null"
 
@@ -123,11 +128,11 @@ def _current(point: Point, _: Sight) -> str | None:
 
 def _fits_writable(point: Point, _: Sight) -> str | None:
     """A written value, as far as the command itself tells its datatype."""
-    if point.name == REBIRTH or not point.message.HasField("datatype"):
+    if point.name == REBIRTH or point.code is None:
         return None
-    datatype = _CODES.get(point.message.datatype)
+    datatype = _CODES.get(point.code)
     if datatype is None:
-        return f"datatype {point.message.datatype}"
+        return f"datatype {point.code}"
     if point.field is None:
         return KEPT if point.message.is_null else "no value"
     return value_problem(point.message, datatype, point.field)
@@ -144,14 +149,15 @@ def _one_name(sight: Sight) -> str | None:
 def _chronological(sight: Sight) -> str | None:
     """In data over the whole list; in births, where current values are old, per metric."""
     last: dict[object, int] = {}
-    said: str | None = None
+    is_birth, said = sight.kind in BIRTHS, None
     for point in sight.points:
-        if point.message.is_historical or not point.message.HasField("timestamp"):
+        at_ms = point.stamp
+        if at_ms is None or point.message.is_historical:
             continue
-        key = (point.name or point.alias) if sight.kind in BIRTHS else None
-        if point.message.timestamp < last.get(key, 0):
+        key = (point.name or point.alias) if is_birth else None
+        if at_ms < last.get(key, 0):
             return f"{point.label} is older than the metric before it"
-        last[key] = point.message.timestamp
+        last[key] = at_ms
         said = KEPT
     return said
 

@@ -102,7 +102,7 @@ class Monitor:
         sight = Sight(message, place, now_ms, self._settings, client)
         sight.node = self._nodes.watches.get(place.node)
         if sight.node is not None:
-            sight.device = sight.node.devices.get(place.device_id)
+            sight.explain_by(sight.node.devices.get(place.device_id))
         self._hosts.commanded(sight)
         if asks_for_rebirth(sight):
             self._nodes.asked_for_rebirth(place.node, now_ms)

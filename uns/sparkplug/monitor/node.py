@@ -11,9 +11,8 @@ from uns.sparkplug.monitor.client import Client
 from uns.sparkplug.monitor.order import Order
 from uns.sparkplug.monitor.rule import KEPT
 from uns.sparkplug.monitor.settings import MonitorSettings
-from uns.sparkplug.monitor.sight import Point, Sight
+from uns.sparkplug.monitor.sight import Point, Sight, said_by
 from uns.sparkplug.names import MessageType, NodeId
-from uns.sparkplug.properties import DETAIL, QUALITY
 
 __all__ = [
     "Definition",
@@ -22,7 +21,6 @@ __all__ = [
     "Life",
     "NodeWatch",
     "definitions_in",
-    "said_by",
 ]
 
 _METRIC_COST = 400  # bytes, beside its name: the record and its places in two mappings
@@ -30,7 +28,6 @@ _DEVICE_COST = 1_000
 _NAME_COST = 100
 _WRAP = 256  # bdSeq counts 0…255 …
 _BEHIND = 128  # … and the half behind a number is older
-_GOOD = (192, 0)
 _DATA = (MessageType.NDATA, MessageType.DDATA)
 
 
@@ -210,14 +207,9 @@ class NodeWatch:
     def told(self, sight: Sight) -> None:
         """Data: what it said last is compared with what it says next."""
         self.has_data = True
-        if sight.device is None:
-            return
-        for point in sight.points:
-            if point.message.is_historical:
-                continue
-            known = sight.device.find(point)
-            if known is not None:
-                known.last = said_by(point)
+        for point, known, said in zip(sight.points, sight.known, sight.said, strict=False):
+            if known is not None and not point.message.is_historical:
+                known.last = said
 
     def alias_owner(self, alias: int, device_id: str) -> str | None:
         """Which other device has this alias too."""
@@ -287,33 +279,3 @@ def definitions_in(sight: Sight) -> dict[str, Definition]:
         for part in sight.templates
         if part.name is not None and not part.is_member and part.message.is_definition
     }
-
-
-def said_by(point: Point) -> object:
-    """What a metric says, small enough to keep; equal exactly when it says the same.
-
-    NaN equals nothing. Parts of templates say different things with equal words: None.
-    """
-    message, field = point.message, point.field
-    quality = _quality(message.properties) if message.HasField("properties") else _GOOD
-    if field is None:
-        return (quality, "null")
-    if field == "template_value":
-        return None
-    raw = getattr(message, field)
-    if field == "dataset_value":
-        raw = hash(raw.SerializeToString())
-    elif isinstance(raw, str | bytes):
-        raw = hash(raw)
-    return (quality, field, raw)
-
-
-def _quality(properties: Any) -> tuple[int, int]:
-    """What properties say of the value itself; units and ranges stand in births only."""
-    code, detail = _GOOD
-    for key, value in zip(properties.keys, properties.values, strict=False):
-        if key == QUALITY:
-            code = value.int_value
-        elif key == DETAIL:
-            detail = hash(value.string_value)
-    return code, detail

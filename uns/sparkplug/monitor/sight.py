@@ -11,23 +11,28 @@ from uns.message import Message
 from uns.sparkplug.envelope import parse
 from uns.sparkplug.monitor.settings import MonitorSettings
 from uns.sparkplug.names import BD_SEQ, MessageType, SparkplugTopic
+from uns.sparkplug.properties import DETAIL, QUALITY
 
 if TYPE_CHECKING:
     from uns.sparkplug.monitor.client import Client
-    from uns.sparkplug.monitor.node import KnownDevice, NodeWatch
+    from uns.sparkplug.monitor.node import KnownDevice, KnownMetric, NodeWatch
 
-__all__ = ["Part", "Point", "Sight", "is_miswired", "text_in"]
+__all__ = ["Part", "Point", "Sight", "is_miswired", "said_by", "text_in"]
 
+_DEEP = ("dataset_value", "template_value")
+_GOOD = (192, 0)
 _MAX_PARTS = 200_000  # of one payload; who nests more is not looked at any deeper
 
 
 class Point(NamedTuple):
-    """One metric: what names it, and which field holds its value."""
+    """One metric, read once: what names it, its time, its datatype, which field has its value."""
 
     message: Any
     name: str | None
     alias: int | None
     field: str | None
+    stamp: int | None
+    code: int | None  # of the datatype
 
     @property
     def label(self) -> str:
@@ -53,8 +58,8 @@ class Sight:
     """
 
     __slots__ = (
-        "client", "device", "is_will", "message", "node", "now_ms", "parts", "payload", "place",
-        "points", "seq", "seq_said", "sets", "settings", "tables", "templates", "unreadable",
+        "client", "device", "is_will", "known", "message", "node", "now_ms", "parts", "payload",
+        "place", "points", "said", "seq", "seq_said", "sets", "settings", "tables", "templates", "unreadable",
     )  # fmt: skip
 
     def __init__(
@@ -75,6 +80,8 @@ class Sight:
         self.is_will = is_will
         self.node: NodeWatch | None = None
         self.device: KnownDevice | None = None
+        self.known: list[KnownMetric | None] = []  # what the birth says of each point …
+        self.said: list[object] = []  # … and what it says itself
         self.seq_said: str | None = None
         self.unreadable = ""
         self.payload: Any = None
@@ -85,6 +92,13 @@ class Sight:
         self.templates: list[Part] = []
         self.parts = 0
         self._read()
+
+    def explain_by(self, device: KnownDevice | None) -> None:
+        """Find each metric in the birth that explains it."""
+        self.device = device
+        if device is not None:
+            self.known = [device.find(point) for point in self.points]
+            self.said = [said_by(point) for point in self.points]
 
     @property
     def kind(self) -> MessageType:
@@ -121,7 +135,8 @@ class Sight:
         for metric in payload.metrics:
             point = _point(metric)
             self.points.append(point)
-            self._look_into(point, point.label, is_member=False)
+            if point.field in _DEEP or metric.HasField("properties"):
+                self._look_into(point, point.label, is_member=False)
 
     def _look_into(self, point: Point, label: str, *, is_member: bool) -> None:
         self.parts += 1
@@ -154,9 +169,15 @@ class Sight:
 
 
 def _point(metric: Any) -> Point:
-    name = text_in(metric.name) if metric.HasField("name") else None
-    alias = metric.alias if metric.HasField("alias") else None
-    return Point(metric, name, alias, metric.WhichOneof("value"))
+    has = metric.HasField
+    return Point(
+        metric,
+        text_in(metric.name) if has("name") else None,
+        metric.alias if has("alias") else None,
+        metric.WhichOneof("value"),
+        metric.timestamp if has("timestamp") else None,
+        metric.datatype if has("datatype") else None,
+    )
 
 
 def text_in(raw: str | bytes) -> str | None:
@@ -168,3 +189,33 @@ def is_miswired(message: Any, number: int) -> bool:
     """Whether a field came with another wire type than its own, so that it counts as absent."""
     unknown: Any = UnknownFieldSet(message)  # types-protobuf says nothing of its items
     return any(field.field_number == number for field in unknown)
+
+
+def said_by(point: Point) -> object:
+    """What a metric says, small enough to keep; equal exactly when it says the same.
+
+    NaN equals nothing. Parts of templates say different things with equal words: None.
+    """
+    message, field = point.message, point.field
+    quality = _quality(message.properties) if message.HasField("properties") else _GOOD
+    if field is None:
+        return (quality, "null")
+    if field == "template_value":
+        return None
+    raw = getattr(message, field)
+    if field == "dataset_value":
+        raw = hash(raw.SerializeToString())
+    elif isinstance(raw, str | bytes):
+        raw = hash(raw)
+    return (quality, field, raw)
+
+
+def _quality(properties: Any) -> tuple[int, int]:
+    """What properties say of the value itself; units and ranges stand in births only."""
+    code, detail = _GOOD
+    for key, value in zip(properties.keys, properties.values, strict=False):
+        if key == QUALITY:
+            code = value.int_value
+        elif key == DETAIL:
+            detail = hash(value.string_value)
+    return code, detail
