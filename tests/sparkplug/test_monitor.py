@@ -398,6 +398,15 @@ def test_our_own_edge_node_and_host_keep_every_statement(protocol: int) -> None:
     assert 120 < edge.counts[Outcome.PASS]
 
 
+def test_the_example_on_its_page_runs(capsys) -> None:
+    """docs/how-to/check-sparkplug.md shows code that does what it says."""
+    page = (Path(__file__).parents[2] / "docs/how-to/check-sparkplug.md").read_text()
+    code = page.split("```python\n")[1].split("```")[0]
+    exec(compile(code, "check-sparkplug.md", "exec"), {})
+    out = capsys.readouterr().out
+    assert "acme/line1 tck-id-payloads-ndeath-will-message-qos QoS 0" in out
+
+
 # bounds -----------------------------------------------------------------------------------------
 
 
