@@ -140,7 +140,8 @@ class SimulatedBroker:
     def send_will(self, now_ms: int, pick: int = 0) -> None:
         """One of the wills that are owed is published."""
         client, will = self.owed_wills.pop(pick % len(self.owed_wills))
-        self._publish(will, now_ms, client)
+        # of a session that is over: no packet of the one that its client may have by now
+        self._publish(will, now_ms, "" if client in self.sessions else client)
 
     def waiting(self, client: str) -> list[str]:
         """The topics that have something for a client, sorted."""
