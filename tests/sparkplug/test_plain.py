@@ -130,6 +130,17 @@ def test_plain_metrics_never_take_the_thorough_way(datatype, monkeypatch):
     assert [value] * len(ALIASES) == [update[1] for update in read.updates]
 
 
+def test_an_alias_given_twice_is_neither_metrics():
+    """Whatever field carries the numbers, plain data for such an alias is nobody's."""
+    message = PayloadMessage(timestamp=5, seq=0)
+    for name in ("a", "b"):
+        message.metrics.add(name=name, alias=7, datatype=DataType.UINT32, long_value=1)
+    found = KnownDevice(message.metrics, TODAY, is_node=False)
+    data = CompiledMetric(MetricDefinition("a", DataType.UINT32), 7, IGNITION).data(5, 192, TODAY)
+    read = found.read_plain(parse_plain(payload_bytes(5, [data], 0), LIMITS).metrics, TODAY)
+    assert ([], ["alias 7"]) == (read.updates, read.unknown)
+
+
 def test_a_metric_that_cannot_be_read_is_unknown():
     """Bytes that are no metric cost their neighbours nothing; births are asked for."""
     alias = next(alias for alias, datatype in METRICS if datatype is DataType.INT32)

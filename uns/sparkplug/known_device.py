@@ -12,7 +12,7 @@ from google.protobuf.message import DecodeError
 
 from uns.metric import DataType, Quality
 from uns.sparkplug.datatypes import BASIC, FIELDS, signed, text_of
-from uns.sparkplug.decoder import metric_from
+from uns.sparkplug.decoder import MetricReader
 from uns.sparkplug.metrics import Metric
 from uns.sparkplug.names import BD_SEQ, REBIRTH
 from uns.sparkplug.plain import Way, head_of, number_of, past_value, way_to
@@ -26,7 +26,6 @@ Update = tuple[Slot, Any, int, int]
 
 _GOOD = int(Quality.GOOD)
 _SESSION = (BD_SEQ, REBIRTH)  # the session's own metrics are nobody's values
-_MAX_DEPTH = 16
 LATEST_MS = 253_402_300_799_999  # the last millisecond of the year 9999
 _INTEGER_FIELDS = ("int_value", "long_value")
 
@@ -52,12 +51,13 @@ class KnownDevice:
         self._by_alias: dict[int, Slot] = {}
         self._datatypes: dict[int | str, DataType] = {}
         self._session = _SESSION if is_node else ()
-        self._ways: dict[bytes, Way] = {}
+        reader = MetricReader()
         for message in metrics:
-            self._add(message, sent_ms)
+            self._add(reader.metric(message), message, sent_ms)
         self.slots = tuple(
             slot for slot in self._by_name.values() if slot.name not in self._session
         )
+        self._ways: dict[bytes, Way] = {}
         for slot in self._by_alias.values():
             self._add_way(slot)
         # How many bytes say which metric it is: mostly the same for all of them.
@@ -69,9 +69,9 @@ class KnownDevice:
 
     def read(self, metrics: Iterable[Any], sent_ms: int) -> DataRead:
         """Read the metrics of any data message into their slots; `sent_ms` dates undated ones."""
-        result = DataRead()
+        result, reader = DataRead(), MetricReader(self._datatypes)
         for message in metrics:
-            self._read_carefully(message, sent_ms, result)
+            self._read_carefully(reader.metric(message), message, sent_ms, result)
         return result
 
     def read_plain(self, metrics: Iterable[bytes], sent_ms: int) -> DataRead:
@@ -118,8 +118,9 @@ class KnownDevice:
 
     def samples(self, metrics: Iterable[Any], sent_ms: int) -> Iterator[tuple[str, Any, int, int]]:
         """What a message said: (name, value, quality, time), and nothing is changed by it."""
+        read = MetricReader(self._datatypes).metric
         for message in metrics:
-            metric = metric_from(message, self._datatypes, _MAX_DEPTH)
+            metric = read(message)
             slot = self._find_slot(metric)
             if slot is not None:
                 value, quality, _ = _judged(metric)
@@ -141,11 +142,11 @@ class KnownDevice:
         except DecodeError:
             result.unknown.append(f"bytes that begin with {raw[:8].hex(' ')} and are no metric")
             return
-        self._read_carefully(message, sent_ms, result)
+        metric = MetricReader(self._datatypes).metric(message)
+        self._read_carefully(metric, message, sent_ms, result)
 
-    def _read_carefully(self, message: Any, sent_ms: int, result: DataRead) -> None:
+    def _read_carefully(self, metric: Metric, message: Any, sent_ms: int, result: DataRead) -> None:
         """Any metric: null, historical, with properties, by name, of a complex type, or wrong."""
-        metric = metric_from(message, self._datatypes, _MAX_DEPTH)
         slot = self._find_slot(metric)
         if slot is None:
             result.unknown.append(metric.label)
@@ -154,8 +155,8 @@ class KnownDevice:
             return
         if metric.problem:
             result.problems.append(f"`{slot.name}`: {metric.problem}")
-        elif metric.value is not None:
-            self._learn_field(slot, message)
+        elif metric.value is not None and _learn_field(slot, message):
+            self._add_way(slot)
         value, quality, detail = _judged(metric)
         at_ms = _time_of(metric, sent_ms)
         if metric.is_historical:
@@ -165,14 +166,6 @@ class KnownDevice:
             slot.properties = {**slot.properties, **plain(metric.properties)}
         slot.value, slot.quality, slot.timestamp_ms, slot.detail = value, quality, at_ms, detail
         result.updates.append((slot, value, quality, at_ms))
-
-    def _learn_field(self, slot: Slot, message: Any) -> None:
-        """A peer that keeps a whole number in the other integer field will do so again."""
-        sent = message.WhichOneof("value")
-        if sent != slot.field and sent in _INTEGER_FIELDS and slot.field in _INTEGER_FIELDS:
-            slot.field = sent
-            slot.read = _READS.get(slot.datatype) or _unsigned(slot.datatype)
-            self._add_way(slot)
 
     def _add_way(self, slot: Slot) -> None:
         way = way_to(slot)
@@ -191,9 +184,8 @@ class KnownDevice:
             found = self._by_name.get(metric.name)
         return found
 
-    def _add(self, message: Any, sent_ms: int) -> None:
+    def _add(self, metric: Metric, message: Any, sent_ms: int) -> None:
         """One metric of the birth."""
-        metric = metric_from(message, {}, _MAX_DEPTH)
         name = metric.name
         if name is None or name in self._by_name:
             self.problems.append(f"{metric.label}: a birth names every metric, and once")
@@ -207,7 +199,7 @@ class KnownDevice:
         slot.timestamp_ms = _time_of(metric, sent_ms)
         slot.field, slot.read = _ways(metric.datatype)
         if metric.value is not None:
-            self._learn_field(slot, message)
+            _learn_field(slot, message)
         self._by_name[name] = slot
         self._datatypes[name] = metric.datatype
         if metric.alias is not None:
@@ -269,3 +261,13 @@ def _ways(datatype: DataType) -> tuple[str, Any]:
     if datatype not in BASIC and datatype is not DataType.UUID:
         return "", None
     return FIELDS[datatype], _READS.get(datatype)
+
+
+def _learn_field(slot: Slot, message: Any) -> bool:
+    """A peer that keeps a whole number in the other integer field will do so again."""
+    sent = message.WhichOneof("value")
+    if sent == slot.field or sent not in _INTEGER_FIELDS or slot.field not in _INTEGER_FIELDS:
+        return False
+    slot.field = sent
+    slot.read = _READS.get(slot.datatype) or _unsigned(slot.datatype)
+    return True
