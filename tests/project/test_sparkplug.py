@@ -16,7 +16,7 @@ sparkplug:
   primary_host: uns-acme
   profile: ignition
   aware_broker: true
-  backlog: {size: 1GiB, age: 24h, rate: 5000, window: 15s}
+  backlog: {size: 1GiB, age: 24h, rate: 5000, window: 18s}
 """
 
 
@@ -28,7 +28,7 @@ def test_a_project_without_a_word_on_sparkplug_has_the_defaults(loaded: Callable
     """No primary host, the specification's profile, 72 hours and 256 MB of backlog, no rules."""
     sparkplug = loaded("enterprise: acme").project.sparkplug
     assert Sparkplug() == sparkplug
-    backlog = Backlog(max_bytes=256_000_000, max_age_s=259_200.0, per_second=20_000, window_s=10.0)
+    backlog = Backlog(max_bytes=256_000_000, max_age_s=259_200.0, per_second=20_000, window_s=15.0)
     assert ("", "spec", False, backlog, ()) == (
         sparkplug.primary_host,
         sparkplug.profile,
@@ -40,7 +40,7 @@ def test_a_project_without_a_word_on_sparkplug_has_the_defaults(loaded: Callable
 
 def test_every_word_arrives(loaded: Callable) -> None:
     """Sizes are bytes and durations seconds by then."""
-    expected = Sparkplug("uns-acme", "ignition", True, Backlog(2**30, 86_400.0, 5_000, 15.0))
+    expected = Sparkplug("uns-acme", "ignition", True, Backlog(2**30, 86_400.0, 5_000, 18.0))
     assert expected == loaded(FULL).project.sparkplug
 
 

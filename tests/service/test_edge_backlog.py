@@ -31,6 +31,7 @@ from uns.sparkplug import (
     Publish,
 )
 from uns.sparkplug.rebirth import rebirth_request
+from uns.sparkplug.rewind import WINDOW_MS
 from uns.store.backlog import Backlog
 from uns.store.state import State
 
@@ -164,7 +165,7 @@ class Edge:
             self.state,
             self.backlog,
             pace=settings.pop("pace", Pace()),
-            window_s=settings.pop("window_s", 10.0),
+            window_s=settings.pop("window_s", WINDOW_MS / 1000),
             on_command=lambda _: None,
         )
         self.keeper = BacklogKeeper(self.backlog)
@@ -277,6 +278,80 @@ async def test_a_primary_host_that_was_away_gets_what_it_missed(mosquitto, host,
     host.start()
     await until(lambda: host.births > births, "births for the host that is back", 10)
     await has_all(host, edge)
+
+
+class Cable:
+    """A TCP proxy whose network can fall silent: nothing is closed, nothing arrives."""
+
+    def __init__(self, to_port: int) -> None:
+        self._to_port = to_port
+        self._flows = asyncio.Event()
+        self._flows.set()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._server: asyncio.Server | None = None
+        self.url = ""
+
+    async def start(self) -> None:
+        self._server = await asyncio.start_server(self._connected, "127.0.0.1", 0)
+        self.url = f"mqtt://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+
+    async def stop(self) -> None:
+        assert self._server is not None
+        self._server.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def silence(self) -> None:
+        self._flows.clear()
+
+    def mend(self) -> None:
+        self._flows.set()
+
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there_reader, there_writer = await asyncio.open_connection("127.0.0.1", self._to_port)
+        for source, sink in ((reader, there_writer), (there_reader, writer)):
+            self._tasks.append(asyncio.create_task(self._copy(source, sink)))
+
+    async def _copy(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+        try:
+            with contextlib.suppress(OSError):
+                while data := await source.read(65_536):
+                    await self._flows.wait()
+                    sink.write(data)
+                    await sink.drain()
+        finally:
+            sink.transport.abort()
+
+
+async def test_what_a_dying_primary_host_did_not_hear_is_said_again(mosquitto, edges):
+    """A host behind a cut network is online for its broker until the keep-alive is over.
+
+    What was sent to it meanwhile lies in no one's hands: it is within the window.
+    """
+    cable = Cable(mosquitto.port)
+    await cable.start()
+    host = Host(cable.url)
+    host.start()
+    edge = edges(mosquitto.url)
+    await until(lambda: edge.service.health.is_online, "births")
+    await edge.feed_for(1)
+    await until(lambda: len(host.distinct["count"]) == edge.fed, "all values")
+    cable.silence()
+    sent, began_ms = edge.service.health.metrics_out, now_ms()
+    async with asyncio.timeout(20):
+        while edge.service.health.is_online:
+            await edge.feed_for(0.2)
+    print(f"\nthe broker noticed after {(now_ms() - began_ms) / 1000:.1f} s")
+    assert edge.service.health.metrics_out - sent > 200
+    host.url = mosquitto.url
+    await host.stop(politely=False)
+    await cable.stop()
+    host.start()
+    await edge.feed_for(1)
+    await has_all(host, edge)
+    assert len(host.late["count"]) > 200
+    await host.stop()
 
 
 async def test_a_new_process_hands_in_what_the_last_one_could_not(mosquitto, host, edges):

@@ -21,7 +21,7 @@ class Backlog:
     max_bytes: int = 256_000_000
     max_age_s: float = 259_200.0
     per_second: int = 20_000  # of all edge nodes of a process together
-    window_s: float = 10.0  # what was sent so lately may be lost when a connection breaks
+    window_s: float = 15.0  # what was sent so lately may be lost when a connection breaks
 
 
 @dataclass(frozen=True, slots=True)

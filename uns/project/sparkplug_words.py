@@ -50,10 +50,10 @@ class BacklogWords(Words):
         20_000, gt=0, description="Values per second handed in later, of all edge nodes together."
     )
     window: Annotated[Duration, Field(gt=0)] = Field(
-        10.0,
+        15.0,
         description="What was sent so shortly before a connection broke is sent again: "
         "nobody knows whether it arrived.",
-        examples=["10s"],
+        examples=["15s"],
     )
 
 
@@ -140,7 +140,7 @@ class SparkplugWords(Words):
     backlog: Annotated[BacklogWords, BeforeValidator(or_nothing)] = Field(
         default_factory=BacklogWords,
         description="What is kept while nobody can take it; see backlog.",
-        examples=["{size: 256MB, age: 72h, rate: 20000, window: 10s}"],
+        examples=["{size: 256MB, age: 72h, rate: 20000, window: 15s}"],
     )
     foreign: list[ForeignWords] = Field(
         default_factory=list,
