@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import sys
 import threading
+import time
 
 from mqtt_spb_wrapper import MqttSpbEntityDevice, MqttSpbEntityEdgeNode
 
@@ -24,8 +25,9 @@ def main(port, group, edge_node):
     def connect():
         for entity in (edge, device):
             entity.connect(host="127.0.0.1", port=port)
-        for entity in (edge, device):
-            entity.publish_birth()
+        edge.publish_birth()
+        time.sleep(0.3)  # a connection each: nothing else keeps their births in order
+        device.publish_birth()
 
     def data(value):
         device.data.set_value("speed", value)
