@@ -97,6 +97,8 @@ def thorough(written, value, quality, at_ms, *, is_historical=False):
 @example((MetricDefinition("m", DataType.STRING), 1, SPEC), "\ud800", TODAY)
 @example((MetricDefinition("m", DataType.UINT32), 1, IGNITION), 2**32 - 1, TODAY)
 @example((MetricDefinition("m", DataType.INT8), 1, NODE_RED), -1, TODAY)
+@example((MetricDefinition("m" * 7_990, DataType.INT8), 1, NODE_RED), -1, TODAY)
+@example((MetricDefinition("m" * 20_000, DataType.INT8), 1, NODE_RED), -1, TODAY)
 def test_the_shortcut_writes_what_protobuf_writes(written, value, at_ms):
     """Where the shortcut answers at all, its bytes are the thorough encoder's, in any profile."""
     definition, alias, profile = written

@@ -10,7 +10,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, TypeAlias
 
 from uns.metric import DataType, Quality
@@ -38,6 +38,8 @@ _BOOLEAN, _STRING = b"\x70", b"\x7a"
 _GOOD = int(Quality.GOOD)
 _MAX_ONE_BYTE = 0x7F
 _MAX_VARINT = 10
+_LONGEST_HEAD = 8_000  # so that the length of what has a shortcut takes two bytes at most
+_NO_STAMP = bytes(STAMP_BYTES)
 _MAX_TIMESTAMP = 2**64 - 1
 
 # (value, varint of its timestamp) -> the metric's bytes; None where the value needs a closer look
@@ -70,6 +72,7 @@ class CompiledMetric:
         "_profile",
         "_properties",
         "_template",
+        "_value_at",
         "alias",
         "datatype",
         "name",
@@ -92,6 +95,7 @@ class CompiledMetric:
         self._datatype = _DATATYPE + varint(definition.datatype)
         between = (self._datatype if profile.data_datatype else b"") + self._marks
         self.shortcut: Shortcut = self._shortcut(between)
+        self._value_at = len(self._head) + len(_TIMESTAMP) + STAMP_BYTES + len(between)
         self._past: Shortcut | None = None
 
     def data(self, value: Any, quality: int, timestamp_ms: int) -> bytes:
@@ -117,7 +121,7 @@ class CompiledMetric:
         )
 
     def _shortcut(self, between: bytes) -> Shortcut:
-        if self._metadata:
+        if self._metadata or len(self._head) > _LONGEST_HEAD:
             return _none
         return _shortcut(self.datatype, self._head + _TIMESTAMP, between, self._profile)
 
@@ -137,7 +141,7 @@ class CompiledMetric:
     ) -> bytes:
         """The metric's bytes, in the order of their field numbers as upb writes them."""
         value, quality, detail = _judged(self.datatype, value, quality)
-        properties += _property_bytes(quality_properties(quality, detail))
+        properties += _quality_bytes(quality, detail)
         if properties:
             properties = _PROPERTIES + varint(len(properties)) + properties
         stamp = varint(min(max(timestamp_ms, 0), _MAX_TIMESTAMP))
@@ -157,9 +161,12 @@ class CompiledMetric:
         return _METRIC + varint(len(body)) + body
 
     def _value_bytes(self, value: Any) -> bytes:
-        """The value's field alone; upb writes it, for this is not the fast way."""
+        """The value's field alone: from the shortcut where that has it, else by upb."""
         if value is None:
             return b""
+        short = self.shortcut(value, _NO_STAMP)
+        if short is not None:  # behind its tag and a length of one byte or two
+            return short[self._value_at + (2 if short[1] <= _MAX_ONE_BYTE else 3) :]
         if self._template and isinstance(value, Template) and value.reference is None:
             # tck-id-payloads-template-instance-ref: an instance names its definition
             value = replace(value, reference=self._template)
@@ -196,6 +203,11 @@ def _property_bytes(properties: dict[str, Property]) -> bytes:
     message = PropertySetMessage()
     fill_properties(message, properties)
     return message.SerializeToString()  # type: ignore[no-any-return]  # upb
+
+
+@lru_cache(maxsize=256)  # a line that dies has thousands of metrics say the same
+def _quality_bytes(quality: int, detail: str) -> bytes:
+    return _property_bytes(quality_properties(quality, detail))
 
 
 def _metadata_bytes(metadata: MetaData | None) -> bytes:
