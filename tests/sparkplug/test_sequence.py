@@ -53,6 +53,13 @@ def test_giving_up_keeps_the_order_and_what_follows():
     assert Place.NEXT is sequence.place(10, "ten", NOW, NOW)
 
 
+def test_a_message_of_the_life_before_is_not_held_for_this_one():
+    """Applied after a gap was given up, its aliases would mean what the new birth made of them."""
+    sequence = born(seq=0)
+    assert Place.LATE is sequence.place(33, "straggler", NOW - 11, NOW)
+    assert (None, []) == (sequence.deadline_ms, sequence.give_up())
+
+
 def test_an_older_number_is_late_and_a_younger_message_early():
     """A number behind us belongs to the past, unless its message is younger than all we took."""
     sequence = born(seq=100)

@@ -461,7 +461,7 @@ class LaxServers(TwoServers):
 
 
 HOW = settings(
-    max_examples=100,
+    max_examples=40,
     stateful_step_count=50,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],

@@ -102,6 +102,8 @@ class Sequence(Generic[Item]):
                 return Place.STRAY
             self._take(seq, kept, now_ms)
             return Place.NEXT
+        if sent_ms < self.birth_ms:  # of the life before: its aliases may mean other metrics now
+            return Place.LATE
         if distance >= _AHEAD and sent_ms <= self._last_ms:
             return Place.LATE
         self._held[seq] = kept
