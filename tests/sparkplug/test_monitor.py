@@ -176,6 +176,9 @@ def test_a_gap_that_stays_is_one() -> None:
     """After the time for reordering, a missing number is a failure of the message after it."""
     scene = Shuffled()
     scene.nbirth()
+    scene.hand_on(0)
+    scene.wait(5000)  # who has just begun to listen may have missed something
+    scene.nbirth()
     scene.dbirth()
     scene.ndata()
     scene.ddata()

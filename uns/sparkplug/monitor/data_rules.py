@@ -33,6 +33,8 @@ def _device_born_before(sight: Sight) -> str | None:
     assert sight.node is not None  # noqa: S101 - it is its turn
     if sight.node.life is not Life.BORN:
         return _born_before(sight)
+    if sight.device is None and not sight.node.is_complete:
+        return None
     if sight.device is None:
         return f"a {sight.kind} without a DBIRTH before it"
     return KEPT if sight.device.is_alive else f"a {sight.kind} after the DDEATH"
@@ -90,6 +92,8 @@ def _bd_seq_advanced(sight: Sight) -> str | None:
     node, number = sight.node, sight.bd_seq
     assert node is not None  # noqa: S101 - it is its turn
     if number is None or node.bd_seq is None or node.life is not Life.DEAD:
+        return None
+    if number == node.bd_seq and node.may_be_overtaken(sight):
         return None
     if number == node.bd_seq:
         return f"bdSeq {number} again, in a new session"

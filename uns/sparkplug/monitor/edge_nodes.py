@@ -12,6 +12,7 @@ from uns.sparkplug.monitor.grade import Kind
 from uns.sparkplug.monitor.message_rules import MESSAGE_RULES
 from uns.sparkplug.monitor.metric_rules import METRIC_RULES
 from uns.sparkplug.monitor.node import Life, NodeWatch
+from uns.sparkplug.monitor.order import Listening
 from uns.sparkplug.monitor.part_rules import PART_RULES
 from uns.sparkplug.monitor.primary import PrimaryHosts
 from uns.sparkplug.monitor.rule import KEPT, Rule, tck
@@ -55,6 +56,7 @@ class EdgeNodes:
         self._settings = settings
         self._known = Budget(settings.max_known_bytes)
         self._held = Budget(settings.max_held_bytes)
+        self._listening = Listening(settings.reorder_ms)
         self.watches: dict[NodeId, NodeWatch] = {}
         self._folded: dict[str, NodeId] = {}  # the first of those alike but for upper case
         self._waiting: dict[NodeId, None] = {}  # something of theirs is held, or asked for
@@ -66,6 +68,7 @@ class EdgeNodes:
         board = self._boards.get(Kind.EDGE_NODE, str(place.node))
         if board is None:
             return
+        self._listening.heard(now_ms)
         sight = Sight(message, place, now_ms, self._settings, client)
         sight.node = watch = self.watch(place.node)
         board.judge(_AT_ONCE[place.type], sight, now_ms, message.topic)
@@ -102,13 +105,20 @@ class EdgeNodes:
         for watch in self.watches.values():
             watch.lost_sight()
         self._waiting.clear()
+        self._listening.stopped()
 
     def watch(self, node: NodeId) -> NodeWatch:
         """The record of a node; there are as many as there are boards."""
         found = self.watches.get(node)
         if found is None:
             twin = self._folded.setdefault(str(node).lower(), node)
-            found = NodeWatch(node, self._settings, self._known, self._held)
+            found = NodeWatch(
+                node,
+                self._settings,
+                known=self._known,
+                held=self._held,
+                listening=self._listening,
+            )
             found.twin = twin if twin != node else None
             self.watches[node] = found
         return found
@@ -125,18 +135,19 @@ class EdgeNodes:
             order.expected = None
             return iter(())
         if sight.kind is MessageType.NDEATH:
-            return self._died(watch, sight, board)
+            self._died(watch, sight, board)
+            return iter(())
         if sight.kind is MessageType.NBIRTH:
             return order.born(sight)
         return order.arrived(sight, is_dead=watch.life is Life.DEAD)
 
-    def _died(self, watch: NodeWatch, sight: Sight, board: Board) -> Iterator[Sight]:
+    def _died(self, watch: NodeWatch, sight: Sight, board: Board) -> None:
         """tck-id-payloads-ndeath-bdseq; an old will may come late, and ends nothing."""
         said = watch.death_said(sight.bd_seq)
         if said is not None and sight.bd_seq is not None:
             board.note(_DEATH, said, sight.now_ms, sight.message.topic)
         if watch.life is Life.UNKNOWN or said == KEPT:
-            yield from watch.order.died()
+            watch.order.died()
             self._primaries.left(watch, sight, board)
             watch.died(sight.bd_seq, sight.now_ms)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from uns.sparkplug.monitor.board import Budget
 from uns.sparkplug.monitor.client import Client
-from uns.sparkplug.monitor.order import Order
+from uns.sparkplug.monitor.order import Listening, Order
 from uns.sparkplug.monitor.rule import KEPT
 from uns.sparkplug.monitor.settings import MonitorSettings
 from uns.sparkplug.monitor.sight import Point, Sight, said_by
@@ -86,17 +86,25 @@ class NodeWatch:
     """One edge node's session as the messages told it so far."""
 
     __slots__ = (
-        "aliases", "bd_seq", "budget", "client", "cost", "definitions", "devices", "died_ms", "first_asked_ms", "folded",
-        "has_data", "has_data_since", "has_spoken_since", "last_asked_ms", "late_devices", "life",
+        "_listening", "aliases", "bd_seq", "budget", "client", "cost", "definitions", "devices", "died_ms", "first_asked_ms", "folded",
+        "has_data", "has_data_since", "has_spoken_since", "is_complete", "last_asked_ms", "late_devices", "life",
         "node", "order", "past", "primary_host", "twin", "will_bd_seq",
     )  # fmt: skip
 
     def __init__(
-        self, node: NodeId, settings: MonitorSettings, known: Budget, held: Budget
+        self,
+        node: NodeId,
+        settings: MonitorSettings,
+        *,
+        known: Budget,
+        held: Budget,
+        listening: Listening,
     ) -> None:
         self.node = node
         self.budget = known
-        self.order = Order(settings.reorder_ms, held)
+        self._listening = listening
+        self.is_complete = False  # no DBIRTH of this life can have come before we listened
+        self.order = Order(settings.reorder_ms, held, listening)
         self.life = Life.UNKNOWN
         self.bd_seq: int | None = None
         self.will_bd_seq: int | None = None  # of the last CONNECT, where those are seen
@@ -120,7 +128,7 @@ class NodeWatch:
     def born(self, sight: Sight) -> None:
         """An NBIRTH begins a session, or repeats its beginning; devices wait for their own."""
         self.late_devices = {d for d, known in self.devices.items() if d and known.is_alive}
-        if self.life is not Life.BORN:
+        if self.life is not Life.BORN or self.bd_seq != sight.bd_seq:
             self.late_devices = set()
         if self.bd_seq is not None and self.bd_seq != sight.bd_seq:
             self.past.add(self.bd_seq)
@@ -130,6 +138,7 @@ class NodeWatch:
         self.past.discard(-1 if self.bd_seq is None else self.bd_seq)
         self.answered()
         self.client = sight.client
+        self.is_complete = not self._listening.is_new(sight)
         self._define(sight)
         self._learn("", sight)
 
@@ -165,9 +174,14 @@ class NodeWatch:
         self.life = Life.UNKNOWN
         self.late_devices.clear()
         self.answered()
-        for _ in self.order.died():
-            pass
+        self.order.died()
         self.order.birth = None
+
+    def may_be_overtaken(self, birth: Sight) -> bool:
+        """Whether this NBIRTH may be of the session whose NDEATH came before it."""
+        if self.died_ms is None or birth.client is not None:
+            return False
+        return birth.now_ms - self.died_ms <= birth.settings.reorder_ms
 
     def death_said(self, bd_seq: int | None) -> str | None:
         """What a death's number is instead of the session's; None where it tells nothing.

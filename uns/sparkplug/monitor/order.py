@@ -14,12 +14,37 @@ from uns.sparkplug.monitor.board import Budget
 from uns.sparkplug.monitor.rule import KEPT
 from uns.sparkplug.monitor.sight import Sight
 
-__all__ = ["Order"]
+__all__ = ["Listening", "Order"]
 
 _WRAP = 256
 _AHEAD = 128  # numbers this far on are newer; the other half is older
 _MAX_OVERTAKING = 32  # more messages than that would not overtake a birth
 _OVERHEAD = 1_000  # bytes that a held message costs beside its payload
+
+
+class Listening:
+    """Since when we listen: what was sent just before may explain what comes just after."""
+
+    __slots__ = ("_reorder_ms", "_since_ms")
+
+    def __init__(self, reorder_ms: int) -> None:
+        self._reorder_ms = reorder_ms
+        self._since_ms: int | None = None
+
+    def heard(self, now_ms: int) -> None:
+        """A message came."""
+        if self._since_ms is None:
+            self._since_ms = now_ms
+
+    def stopped(self) -> None:
+        """We were away."""
+        self._since_ms = None
+
+    def is_new(self, sight: Sight) -> bool:
+        """Whether we may have missed what came before this; at a tap nothing is missed."""
+        if sight.client is not None or self._since_ms is None:
+            return False
+        return sight.now_ms - self._since_ms <= self._reorder_ms
 
 
 class Order:
@@ -30,11 +55,12 @@ class Order:
     """
 
     __slots__ = (
-        "_ahead", "_budget", "_held", "_reorder_ms", "_since_ms", "_taken", "_was_born", "birth",
+        "_ahead", "_budget", "_held", "_listening", "_reorder_ms", "_since_ms", "_taken", "_was_born", "birth",
         "expected",
     )  # fmt: skip
 
-    def __init__(self, reorder_ms: int, budget: Budget) -> None:
+    def __init__(self, reorder_ms: int, budget: Budget, listening: Listening) -> None:
+        self._listening = listening
         self._reorder_ms = reorder_ms
         self._budget = budget
         self._held: list[Sight] = []
@@ -61,7 +87,8 @@ class Order:
                 self._held.append(sight)
                 continue
             self._let_go(sight)
-            yield sight
+            if not self._is_older(sight):
+                yield sight
         self._was_born = self.birth is not None or self.expected is not None
         self._ahead = {
             seq
@@ -74,13 +101,12 @@ class Order:
         yield birth
         yield from self._ready()
 
-    def died(self) -> Iterator[Sight]:
-        """The session is over: what was held belonged to it."""
-        held, self._held = self._held, []
-        self.expected = None
-        for sight in held:
+    def died(self) -> None:
+        """The session is over: what was held waits for nothing any more, and tells nothing."""
+        for sight in self._held:
             self._let_go(sight)
-            yield sight
+        self._held.clear()
+        self.expected = None
 
     def arrived(self, sight: Sight, *, is_dead: bool) -> Iterator[Sight]:
         """Any other message: those whose turn it is now."""
@@ -99,23 +125,30 @@ class Order:
             yield sight
             yield from self._ready()
             return
-        if self._is_left_over(sight):
+        is_old = sight.client is None and self._is_older(sight)
+        if is_old and seq != self.expected:
             return
-        if seq == self.expected:
+        if seq == self.expected and not is_old:
             yield self._take(sight)
             yield from self._ready()
+            return
+        if sight.client is not None:  # at a tap the order of packets is their publisher's
+            if self.expected is not None:
+                sight.seq_said = f"seq {seq} where {self.expected} was due"
+                self._advance(sight, seq)
+            yield sight
             return
         if not self._budget.take(_cost(sight)):
             self.expected = (seq + 1) % _WRAP
             yield sight
             return
         self._held.append(sight)
-        if len(self._held) >= _WRAP:
+        while len(self._held) >= _WRAP:
             yield from self._give_up()
 
     def tick(self, now_ms: int) -> Iterator[Sight]:
         """Time passed: a gap that nobody filled is one."""
-        if self._held and now_ms - self._held[0].now_ms >= self._reorder_ms:
+        while self._held and now_ms - self._held[0].now_ms >= self._reorder_ms:
             yield from self._give_up()
 
     def _take(self, sight: Sight) -> Sight:
@@ -130,7 +163,9 @@ class Order:
 
     def _ready(self) -> Iterator[Sight]:
         while True:
-            found = next((s for s in self._held if s.seq == self.expected), None)
+            found = next(
+                (s for s in self._held if s.seq == self.expected and not self._is_older(s)), None
+            )
             if found is None and self.expected in self._ahead:
                 self._ahead.remove(self.expected)
                 self.expected = (self.expected + 1) % _WRAP
@@ -142,41 +177,53 @@ class Order:
             yield self._take(found)
 
     def _give_up(self) -> Iterator[Sight]:
-        """Everything held, nearest number first; the first after a gap is the one to blame."""
+        """The oldest that is held waited long enough: it, or the gap before it, is to blame."""
         expected = self.expected
-        held, self._held = self._held, []
-        for sight in held:
-            self._let_go(sight)
         if expected is None:  # dead, and no birth came
-            yield from held
+            yield self._let_go(self._held.pop(0))
             return
-        held.sort(key=lambda s: ((s.seq or 0) - expected) % _WRAP)
-        for sight in held:
-            if sight.seq == self.expected:
-                yield self._take(sight)
-                continue
-            is_behind = ((sight.seq or 0) - expected) % _WRAP >= _AHEAD
-            if is_behind and self._is_settling(sight):
-                yield sight
-                continue
+        behind = [s for s in self._held if ((s.seq or 0) - expected) % _WRAP >= _AHEAD]
+        if self._held[0] in behind:
+            yield from self._come_late(self._let_go(self._held.pop(0)))
+            return
+        ahead = [s for s in self._held if s not in behind]
+        nearest = min(ahead, key=lambda s: ((s.seq or 0) - expected) % _WRAP)
+        self._held.remove(nearest)
+        self._let_go(nearest)
+        if nearest.seq == expected:  # older than the birth by its time, and nobody else came
+            yield self._take(nearest)
+        else:
+            if not self._listening.is_new(nearest):
+                nearest.seq_said = f"seq {nearest.seq} where {expected} was due"
+            self._advance(nearest, nearest.seq or 0)
+            yield nearest
+        yield from self._ready()
+
+    def _come_late(self, sight: Sight) -> Iterator[Sight]:
+        if self._is_older(sight):
+            return
+        if not self._is_settling(sight) and not self._listening.is_new(sight):
             sight.seq_said = f"seq {sight.seq} where {self.expected} was due"
-            if not is_behind:
-                self.expected = ((sight.seq or 0) + 1) % _WRAP
-            yield sight
+        yield sight
 
     def _is_settling(self, sight: Sight) -> bool:
         """Whether it may come from before we knew this life."""
-        return self._was_born and sight.now_ms - self._since_ms <= self._reorder_ms
+        is_early = sight.now_ms - self._since_ms <= self._reorder_ms
+        return is_early and (self._was_born or self._listening.is_new(sight))
 
-    def _is_left_over(self, sight: Sight) -> bool:
-        """Sent before the NBIRTH that it comes after: overtaken by it."""
-        if self.birth is None or sight.sent_ms is None or sight.seq == self.expected:
+    def _is_older(self, sight: Sight) -> bool:
+        """Sent before the NBIRTH that it came after, so overtaken by it, and of the life before.
+
+        Or its sender stamps payloads with the times of samples: what has the number that is due
+        waits a while for a younger one with the same.
+        """
+        if self.birth is None or sight.sent_ms is None or not self._is_settling(sight):
             return False
-        is_older = sight.sent_ms < (self.birth.sent_ms or 0)
-        return is_older and self._is_settling(sight)
+        return sight.sent_ms < (self.birth.sent_ms or 0)
 
-    def _let_go(self, sight: Sight) -> None:
+    def _let_go(self, sight: Sight) -> Sight:
         self._budget.give_back(_cost(sight))
+        return sight
 
 
 def _cost(sight: Sight) -> int:
