@@ -8,12 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any
 
 from uns.metric import DataType
 from uns.topic import Topic
 
-__all__ = ["Alarm", "Connection", "Machine", "Place", "Source", "SparkplugId", "Tag"]
+__all__ = [
+    "Alarm",
+    "Asset",
+    "Connection",
+    "Machine",
+    "Place",
+    "Relation",
+    "Source",
+    "SparkplugId",
+    "Tag",
+    "WritePolicy",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +60,55 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """Limits in the tag's unit; None where there is none. `delay_s` is how long before it counts."""
+    """Limits in the tag's unit; None where there is none. `delay_s` is how long before it counts.
+
+    `hysteresis`, in the tag's unit too, is how far inside a limit the value must come back
+    before the alarm is over.
+    """
 
     lolo: float | None = None
     lo: float | None = None
     hi: float | None = None
     hihi: float | None = None
     delay_s: float = 0.0
+    hysteresis: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class WritePolicy:
+    """Who may write a tag, and what. Without `low` and `high` the tag's own range is the limit."""
+
+    roles: tuple[str, ...] = ()
+    low: float | None = None
+    high: float | None = None
+    every_s: float = 0.0  # a write sooner after the last one is refused
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """What a machine has to do with another, or with a line, area or site: it `feeds` the capper.
+
+    The other end says `inverse` of it (`fed_by`). One that was written at the other end, and is
+    known here only because of that, is not `is_declared`.
+    """
+
+    name: str
+    target: Topic
+    inverse: str
+    is_declared: bool = True
+    place: Place | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Asset:
+    """The thing that stands at a machine's place, by its serial or inventory number.
+
+    The first day that it stood there and the last; None where that is open.
+    """
+
+    id: str
+    since: date | None = None
+    until: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +117,8 @@ class Tag:
 
     `name` is the path below the machine (`drive/temp`). `low` and `high` bound what is
     physically possible, in `unit` (UCUM). `scale` is (raw low, raw high, low, high). A tag
-    has a `source`, or is derived by `calc`, or has neither: then nothing feeds it yet.
+    has a `source`, or is derived by `calc`, or has neither: then nothing feeds it yet. `was`
+    are the names that it had below the machine before.
     """
 
     name: str
@@ -82,12 +137,18 @@ class Tag:
     alarm: Alarm | None = None
     scale: tuple[float, float, float, float] | None = None
     calc: str = ""
-    writable: bool = False
-    write_roles: tuple[str, ...] = ()
+    write: WritePolicy | None = None
     is_optional: bool = False
     desc: str = ""
+    semantic_id: str = ""  # its meaning in a dictionary (ECLASS, IEC CDD)
+    was: tuple[str, ...] = ()
     source: Source | None = None
     place: Place | None = field(default=None, compare=False)
+
+    @property
+    def writable(self) -> bool:
+        """Whether anybody may write it at all."""
+        return self.write is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +156,8 @@ class Machine:
     """One machine: a topic, a type, its tags, and its Sparkplug device.
 
     `lineage` is the type and its ancestors, nearest first: `("filler", "machine")`.
-    `parameters` are the values its templates were filled with (`site`, `n`, `host` …).
+    `parameters` are the values its templates were filled with (`site`, `n`, `host` …). `was`
+    are the topics that it had before; `assets` what stood and stands there, oldest first.
     """
 
     topic: Topic
@@ -106,6 +168,10 @@ class Machine:
     sparkplug: SparkplugId
     parameters: Mapping[str, Any] = field(default_factory=dict)
     desc: str = ""
+    semantic_id: str = ""  # the type's meaning in a dictionary (ECLASS, IEC CDD)
+    was: tuple[Topic, ...] = ()
+    relations: tuple[Relation, ...] = ()
+    assets: tuple[Asset, ...] = ()
     place: Place | None = field(default=None, compare=False)
 
     @property

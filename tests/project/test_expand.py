@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from uns.equipment import Alarm, Machine, Source, SparkplugId, Tag
+from uns.equipment import Alarm, Machine, Source, SparkplugId, Tag, WritePolicy
 from uns.metric import DataType
 from uns.project.load import Loaded, load
 
@@ -142,7 +142,11 @@ def test_an_optional_tag_without_address_is_left_out(loaded: Load) -> None:
     )
     recipe = _tag(found, "recipe")
     assert ("reg:9", DataType.STRING) == (recipe.source and recipe.source.text, recipe.datatype)
-    assert (True, ("operator",), True) == (recipe.writable, recipe.write_roles, recipe.is_optional)
+    assert (True, WritePolicy(("operator",)), True) == (
+        recipe.writable,
+        recipe.write,
+        recipe.is_optional,
+    )
 
 
 def test_what_a_tag_is_for_decides_what_is_not_said(loaded: Load) -> None:
@@ -187,7 +191,7 @@ instances:
     assert (DataType.DOUBLE, "Cel", -10, 10) == (flow.datatype, flow.unit, flow.low, flow.high)
     assert Alarm(-9, -8, 8, 9, 5.0) == flow.alarm
     assert (1.0, 0.5, 60.0) == (flow.deadband, flow.scan_s, flow.stale_s)
-    assert (True, True, ()) == (flow.deliver_every, flow.writable, flow.write_roles)
+    assert (True, WritePolicy()) == (flow.deliver_every, flow.write)
     assert ((0, 27648, -10, 10), "What flows") == (flow.scale, flow.desc)
     assert "pump.flow" == (flow.source and flow.source.text)
     count = _tag(found, "count", "leeds/a/b/pump")
@@ -378,3 +382,64 @@ instances:
     assert [(1, 1, "int"), (2, 1, "int")] * 2 == addresses
     assert addresses[0] is addresses[2]
     assert addresses[1] is addresses[3]
+
+
+def test_meanings_come_from_the_type(loaded: Load) -> None:
+    """A machine means what its type, or the nearest ancestor that says so, means; so do tags."""
+    found = loaded("""
+enterprise: acme
+types:
+  machine: {abstract: true, semantic_id: "0173-1#01-AAA#1"}
+  filler: {extends: machine, tags: {speed: {semantic_id: "0173-1#02-BBB#1", optional: true}}}
+  odd: {extends: filler, semantic_id: "0173-1#01-CCC#1"}
+bindings: {plc: {driver: toy, connection: {host: a}, tags: {speed: "reg:1"}}}
+instances:
+  - {path: leeds/shop/line1/filler, is: filler, bind: plc}
+  - {path: leeds/shop/line1/odd, is: odd, bind: plc}
+""")
+    assert found.project is not None, found.diagnostics
+    assert ["0173-1#01-AAA#1", "0173-1#01-CCC#1"] == [m.semantic_id for m in found.project.machines]
+    assert "0173-1#02-BBB#1" == found.project.machines[0].tags[0].semantic_id
+
+
+def test_former_names_are_kept_in_full(loaded: Load) -> None:
+    """A renamed tag in a renamed part, an element of an array and a machine know what they were."""
+    found = loaded("""
+enterprise: acme
+types:
+  motor: {tags: {temp: {was: temperature, optional: true}}}
+  filler:
+    tags:
+      drive: {is: motor, was: engine}
+      zone: {array: 1..2, was: [area, heating.area]}
+instances:
+  - {path: "leeds/shop/line{n}/filler", each: {n: 1}, is: filler, was: "leeds/hall/line{n}/filler",
+     tags: {zone/2: {was: last}}}
+bindings: {plc: {driver: toy, connection: {host: a}, tags: {drive.temp: "reg:1"}}}
+overrides: {leeds/shop/line1/filler: {bind: plc}}
+""")
+    assert found.project is not None, found.diagnostics
+    machine = found.project.machines[0]
+    assert {
+        "drive/temp": ("drive/temperature", "engine/temp", "engine/temperature"),
+        "zone/1": ("area/1", "heating/area/1"),
+        "zone/2": ("last",),
+    } == {tag.name: tag.was for tag in machine.tags}
+    assert ("acme/leeds/hall/line1/filler",) == tuple(topic.text for topic in machine.was)
+
+
+def test_alarms_and_writes_have_limits_of_their_own(loaded: Load) -> None:
+    """Hysteresis is an amount or a share of the range; each layer adds to who may write what."""
+    found = loaded("""
+enterprise: acme
+types:
+  filler:
+    tags:
+      level: {range: [0, 50], alarm: {hi: 40, hysteresis: 2%}, write: {roles: [operator]}}
+bindings: {plc: {driver: toy, connection: {host: a}, tags: {level: "reg:1"}}}
+instances: [{path: leeds/shop/line1/filler, is: filler, bind: plc}]
+overrides: {"*/*/*/filler": {tags: {level: {write: {range: [10, 20], every: 5s}}}}}
+""")
+    level = _tag(found, "level", "leeds/shop/line1/filler")
+    assert Alarm(hi=40, hysteresis=1) == level.alarm
+    assert WritePolicy(("operator",), 10, 20, 5.0) == level.write

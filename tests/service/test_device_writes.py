@@ -6,12 +6,14 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from bridges import get_driver
 from uns.coercion import unscaled
+from uns.equipment import Source, Tag, WritePolicy
 from uns.message import Message
 from uns.metric import DataType
 from uns.mqtt import Broker, Session, connect
@@ -19,11 +21,13 @@ from uns.project.catalogue import Catalogue
 from uns.project.load import load
 from uns.service.bridge import BridgeService
 from uns.service.broker import EmbeddedBroker
+from uns.service.device_writes import DeviceWrites, refusal
 from uns.service.edge import now_ms
 from uns.sim.modbus_server import ModbusServer
 from uns.sparkplug import MessageType, Metric, NodeId, Payload, encode, topic
 from uns.store.backlog import Backlog
 from uns.store.state import State
+from uns.topic import Topic
 
 NODE = NodeId("acme:leeds", "packaging:line1")
 PROJECT = """\
@@ -113,3 +117,22 @@ async def test_what_the_project_forbids_is_never_written(
     assert 0 == server[1].get("hr", 0, "uint32")
     assert "filler/speed was not set to 7: it may only be read" in caplog.text
     assert "filler/setpoint was not set to 101.0: its range ends at 100" in caplog.text
+
+
+def test_a_policy_is_narrower_than_the_range(caplog: pytest.LogCaptureFixture) -> None:
+    """What may be written has limits of its own, and a write too soon after another is refused."""
+    place = Topic("acme/leeds/packaging/line1/filler/setpoint")
+    tag = Tag("setpoint", place, low=0, high=100, write=WritePolicy((), 40, 60, every_s=60))
+    tag = replace(tag, source=Source("plc", "x", "x"))
+    assert ["only 40 to 60 may be written", ""] == [refusal(tag, value) for value in (30, 50)]
+
+    async def write(_: object) -> list[str]:
+        return []
+
+    writes = DeviceWrites(write)
+    writes.ask(tag, 1, 50)
+    writes.ask(tag, 1, 51)
+    writes.ask(tag, 2, 51)
+    assert ["it may be written every 60 s"] == [
+        record.getMessage().partition(": ")[2].partition(",")[0] for record in caplog.records
+    ]

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from uns.equipment import Alarm, Source, Tag
+from uns.equipment import Alarm, Source, Tag, WritePolicy
 from uns.metric import DataType
 from uns.sim.machine import STOPS, SimulatedMachine
 from uns.sim.order import PRODUCTS, Order
@@ -130,7 +130,7 @@ def test_a_meter_adds_up_the_power_it_shows():
 
 def test_a_set_point_holds(machine):
     """What somebody set does not move by itself, so what a client writes stays too."""
-    tag = _tag("fill_setpoint", unit="mL", low=480, high=520, writable=True)
+    tag = _tag("fill_setpoint", unit="mL", low=480, high=520, write=WritePolicy())
     signal = signal_for(tag, _scene(machine))
     assert len({signal(float(second)) for second in range(100)}) == 1
 

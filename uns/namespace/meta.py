@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from uns.equipment import Machine, SparkplugId, Tag
+from uns.equipment import Asset, Machine, SparkplugId, Tag, WritePolicy
 from uns.message import Message
 from uns.namespace.payload import json_text
 from uns.schema.value import machine_schema, value_schema
@@ -25,6 +25,9 @@ def machine_meta(machine: Machine) -> Message:
             "version": machine.version,
             "lineage": machine.lineage,
             "description": machine.desc,
+            "semantic_id": machine.semantic_id,
+            "relations": _relations(machine),
+            "assets": [_asset(asset) for asset in machine.assets] or None,
             "tags": [tag.name for tag in machine.tags],
             "sparkplug": asdict(machine.sparkplug),
             "schema": machine_schema(machine),
@@ -50,6 +53,8 @@ def tag_meta(tag: Tag, sparkplug: SparkplugId, metric: str, machine: Machine | N
             "alarm": asdict(tag.alarm) if tag.alarm else None,
             "calc": tag.calc,
             "writable": tag.writable,
+            "write": _write(tag),
+            "semantic_id": tag.semantic_id,
             "description": tag.desc,
             "machine": machine.topic.text if machine else "",
             "machine_type": f"{machine.type_name}/{machine.version}" if machine else "",
@@ -59,6 +64,29 @@ def tag_meta(tag: Tag, sparkplug: SparkplugId, metric: str, machine: Machine | N
             "schema": value_schema(tag),
         },
     )
+
+
+def _relations(machine: Machine) -> dict[str, list[str]] | None:
+    """What it has to do with whom: `{"feeds": ["acme/…/capper"]}`."""
+    targets: dict[str, list[str]] = {}
+    for relation in machine.relations:
+        targets.setdefault(relation.name, []).append(relation.target.text)
+    return targets or None
+
+
+def _asset(asset: Asset) -> dict[str, str]:
+    days = {"from": asset.since, "to": asset.until}
+    return {"id": asset.id, **{word: day.isoformat() for word, day in days.items() if day}}
+
+
+def _write(tag: Tag) -> dict[str, Any] | None:
+    """Who may write what, where there is more to say than that it is writable."""
+    if tag.write is None or tag.write == WritePolicy():
+        return None
+    policy = tag.write
+    limits = None if policy.low is None else [policy.low, policy.high]
+    said = {"roles": policy.roles, "range": limits, "every_s": policy.every_s}
+    return {word: fact for word, fact in said.items() if fact}
 
 
 def _source(tag: Tag) -> dict[str, str] | None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from uns.equipment import Machine
 from uns.project.diagnose import Diagnostic, diagnostic
-from uns.project.draft import Draft, written_at
+from uns.project.draft import Draft, amount_of, written_at
 from uns.project.findings import Findings
 from uns.project.lineage import Layers
 from uns.project.source import Written
@@ -54,6 +54,8 @@ def tag_problems(made: Draft) -> Iterator[Diagnostic]:
     words, layers = made.words, made.layers
     yield from _range_problems(words, layers)
     yield from _alarm_problems(words, layers)
+    yield from _hysteresis_problems(made)
+    yield from _write_problems(words, layers)
     band = words.get("deadband")
     if band is not None and band.is_percent and words.get("range") is None:
         yield diagnostic(
@@ -113,3 +115,39 @@ def _alarm_problems(words: Mapping[str, Any], layers: Layers) -> Iterator[Diagno
                 hint="it can never be reached",
                 related=(("the range is here", written_at(layers, "range")),),
             )
+
+
+def _hysteresis_problems(made: Draft) -> Iterator[Diagnostic]:
+    alarm = made.words.get("alarm")
+    if alarm is None or alarm.hysteresis is None:
+        return
+    at = written_at(made.layers, "alarm", "hysteresis")
+    if alarm.hysteresis.is_percent and made.words.get("range") is None:
+        yield diagnostic(
+            "UNS217",
+            f"the alarm of `{made.name}` has a hysteresis in per cent and no range to take it of",
+            at,
+            hint="add `range: [least, greatest]`, or give it as a number",
+        )
+    back = amount_of(alarm.hysteresis, made.words)
+    if None not in (alarm.lo, alarm.hi) and alarm.lo < alarm.hi <= alarm.lo + back:
+        yield diagnostic(
+            "UNS141",
+            f"with a hysteresis of {back:g} the alarm is never over between {alarm.lo:g} "
+            f"and {alarm.hi:g}",
+            at,
+            hint=f"less than {alarm.hi - alarm.lo:g}",
+        )
+
+
+def _write_problems(words: Mapping[str, Any], layers: Layers) -> Iterator[Diagnostic]:
+    write = words.get("write")
+    if write is None or write.range is None or write.range[0] < write.range[1]:
+        return
+    low, high = write.range
+    yield diagnostic(
+        "UNS111",
+        f"what may be written, [{low:g}, {high:g}], has its least value first, and it is not less",
+        written_at(layers, "write", "range"),
+        hint=f"write `[{high:g}, {low:g}]`" if high < low else "",
+    )

@@ -6,17 +6,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from uns.equipment import Alarm, Place, Source, Tag
+from uns.equipment import Alarm, Place, Source, Tag, WritePolicy
 from uns.metric import DataType
 from uns.project.lineage import Layers
-from uns.project.models import AlarmWords
+from uns.project.models import AlarmWords, WriteWords
+from uns.project.quantity import Deadband
 from uns.project.source import Written
 from uns.project.words import Deliver
 from uns.topic import Topic
 
-__all__ = ["Draft", "alarm_of", "draft", "merged", "written_at"]
+__all__ = ["Draft", "amount_of", "draft", "merged", "written_at"]
 
 _DEFAULT_SCAN_S = 1.0
+_MERGED = ("alarm", "counter", "write")
 _EITHER_OR = ("address", "calc")  # a later layer's way to the value replaces an earlier one's
 
 
@@ -34,11 +36,11 @@ class Draft:
         return Tag(name=self.name, topic=topic, source=source, place=place, **self.fixed)
 
 
-def draft(name: str, layers: Layers) -> Draft:
+def draft(name: str, layers: Layers, was: tuple[str, ...] = ()) -> Draft:
     """Put the layers of words together; checks.py says what is wrong with it."""
     words = merged(layers)
     low, high = words.get("range") or (None, None)
-    counter, write = words.get("counter"), words.get("write")
+    counter = words.get("counter")
     fixed = {
         "datatype": _datatype(words),
         "unit": words.get("unit") or "",
@@ -46,18 +48,19 @@ def draft(name: str, layers: Layers) -> Draft:
         "high": high,
         "scan_s": words.get("scan") or _DEFAULT_SCAN_S,
         "deliver_every": _is_every(words),
-        "deadband": _deadband(words),
+        "deadband": amount_of(words.get("deadband"), words),
         "stale_s": words.get("stale"),
         "is_counter": counter is not None,
         "rollover": counter.rollover if counter else None,
         "states": words.get("states"),
-        "alarm": alarm_of(words.get("alarm")),
+        "alarm": _alarm(words),
         "scale": words.get("scale"),
         "calc": words.get("calc") or "",
-        "writable": write is not None,
-        "write_roles": tuple(write.roles) if write else (),
+        "write": _write_policy(words.get("write")),
         "is_optional": bool(words.get("optional")),
         "desc": words.get("desc") or "",
+        "semantic_id": words.get("semantic_id") or "",
+        "was": was,
     }
     return Draft(name, words, layers, fixed)
 
@@ -69,8 +72,9 @@ def merged(layers: Layers) -> dict[str, Any]:
         said = layer.words
         for key in said.model_fields_set:
             value = getattr(said, key)
-            if key == "alarm" and value is not None and words.get("alarm") is not None:
-                value = words["alarm"].model_copy(update=value.model_dump(exclude_unset=True))
+            if key in _MERGED and value is not None and words.get(key) is not None:
+                told = {name: getattr(value, name) for name in value.model_fields_set}
+                value = words[key].model_copy(update=told)
             elif key == "connection" and value and words.get("connection"):
                 value = {**words["connection"], **value}
             elif key in _EITHER_OR:
@@ -88,11 +92,31 @@ def written_at(layers: Layers, key: str, *below: str) -> Written:
     return layers[0].at
 
 
-def alarm_of(words: AlarmWords | None) -> Alarm | None:
+def amount_of(band: Deadband | None, words: Mapping[str, Any]) -> float:
+    """How much that is in the tag's unit; a percentage is of its range."""
+    if band is None:
+        return 0.0
+    if not band.is_percent:
+        return float(band.amount)
+    low, high = words.get("range") or (0.0, 0.0)
+    return float(band.amount / 100 * (high - low))
+
+
+def _alarm(words: Mapping[str, Any]) -> Alarm | None:
     """The limits, or None where there are none."""
+    said: AlarmWords | None = words.get("alarm")
+    if said is None:
+        return None
+    back = amount_of(said.hysteresis, words)
+    return Alarm(said.lolo, said.lo, said.hi, said.hihi, said.delay or 0.0, back)
+
+
+def _write_policy(words: WriteWords | None) -> WritePolicy | None:
+    """Who may write, or None where nobody may."""
     if words is None:
         return None
-    return Alarm(words.lolo, words.lo, words.hi, words.hihi, words.delay or 0.0)
+    low, high = words.range or (None, None)
+    return WritePolicy(tuple(words.roles), low, high, words.every or 0.0)
 
 
 def _datatype(words: Mapping[str, Any]) -> DataType:
@@ -113,13 +137,3 @@ def _is_every(words: Mapping[str, Any]) -> bool:
     if chosen is not None:
         return chosen is Deliver.EVERY
     return words.get("counter") is not None or words.get("states") is not None
-
-
-def _deadband(words: Mapping[str, Any]) -> float:
-    band = words.get("deadband")
-    if band is None:
-        return 0.0
-    if not band.is_percent:
-        return float(band.amount)
-    low, high = words.get("range") or (0.0, 0.0)
-    return float(band.amount / 100 * (high - low))

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from uns.equipment import Connection, Machine, Source, SparkplugId, Tag
+from uns.equipment import Asset, Connection, Machine, Source, SparkplugId, Tag
 from uns.errors import AddressError
 from uns.hierarchy import MAX_LEVELS, MAX_TOPIC_BYTES
+from uns.project.assets import assets_of, check_assets
 from uns.project.catalogue import Catalogue
 from uns.project.checks import check_nested
 from uns.project.connections import Connections, Link, Settings
@@ -17,6 +18,7 @@ from uns.project.kinds import Feed, Kind, Kinds, KindTag
 from uns.project.library import Library
 from uns.project.lineage import Shapes
 from uns.project.parameters import Parameters
+from uns.project.relations import Relating
 from uns.project.secrets import Secrets
 from uns.project.stamps import Stamp, machine_parameters, stamps
 from uns.project.template import MissingParameterError, TemplateError
@@ -53,13 +55,17 @@ def expand(
         return Expanded((), {})
     kinds = Kinds(library, shapes, findings)
     enterprise = library.enterprise.words
+    relating = Relating(library, findings)
     planned = _planned(stamps(library, enterprise, given, findings), kinds, findings)
     machines = []
     for stamp, kind in planned:
         parameters = machine_parameters(stamp, library, enterprise, given, findings)
         builder = _Builder(stamp, kind, parameters, connections, findings)
         machines.append(builder.machine(enterprise))
+        relating.add(machines[-1], stamp, parameters)
+    machines = relating.joined(machines)
     check_nested(machines, [stamp.entry.at.at("path") for stamp, _ in planned], findings)
+    check_assets(machines, [stamp.asset_at.at for stamp, _ in planned], findings)
     kinds.check_unused_types()
     kinds.report_unused_addresses()
     return Expanded(tuple(machines), connections.by_key)
@@ -113,8 +119,28 @@ class _Builder:
             SparkplugId(f"{enterprise}:{site}", f"{area}:{line}", ":".join(rest)),
             values,
             _description(self._stamp),
-            self._stamp.entry.at.place,
+            self._kind.shape.semantic_id,
+            tuple(self._was(enterprise)),
+            assets=self._assets(),
+            place=self._stamp.entry.at.place,
         )
+
+    def _was(self, enterprise: str) -> Iterator[Topic]:
+        """The topics that the machine had before: the last entry that says so."""
+        for entry in reversed(self._stamp.levels):
+            at = entry.at.at("was")
+            for number, text in enumerate(entry.words.was):
+                place = at.at(number) if at.at(number).is_written else at
+                path = self._parameters.fill(text, place)
+                if path is not None:
+                    yield Topic(f"{enterprise}/{path}")
+            if entry.words.was:
+                return
+
+    def _assets(self) -> tuple[Asset, ...]:
+        """What stands there: the last entry that says so."""
+        at = self._stamp.asset_at
+        return assets_of(at.words.asset, at.at.at("asset"), self._parameters, self._findings)
 
     def _tags(self, topic: str, values: dict[str, Any]) -> Iterator[Tag]:
         for tag in self._kind.tags:

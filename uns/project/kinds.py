@@ -17,7 +17,7 @@ from uns.project.draft import Draft, draft
 from uns.project.findings import Findings
 from uns.project.foreign import foreign_paths
 from uns.project.library import Entry, Library
-from uns.project.lineage import Layer, Layers, ShapedTag, Shapes, TypeShape, layers_of
+from uns.project.lineage import Layer, Layers, ShapedTag, Shapes, TypeShape, former_names, layers_of
 from uns.project.models import BindingWords
 from uns.project.nearest import find_nearest, suggestion
 from uns.project.source import Written
@@ -90,6 +90,9 @@ class Kinds:
         bindings = self._bindings(stamp)
         if shape is None or bindings is None:
             return None
+        if shape.is_abstract:
+            self._shapes.refuse_abstract(shape, at.at("is"))
+            return None
         own = [layers_of(e.words.tags, e.at.at("tags"), self._findings) for e in stamp.levels]
         for layers in own:
             self._report_unknown(layers, shape)
@@ -140,7 +143,8 @@ class Kinds:
         binding, mapped = self._binding_of(name, shaped, bindings)
         stronger = [layer for layers in own if (layer := layers.get(name)) is not None]
         layers: Layers = (*shaped.layers, *([mapped] if mapped else []), *stronger)
-        made = draft(name, layers)
+        own_was = tuple(old for layer in stronger for old in former_names(layer.words))
+        made = draft(name, layers, own_was or shaped.was)
         if shaped.home and made.fixed["calc"]:
             formula = in_part(made.fixed["calc"], shaped.home, names)
             made = replace(made, fixed={**made.fixed, "calc": formula})

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Generic, TypeVar
 from pydantic import BeforeValidator
 
 from uns.project.diagnose import Diagnostic, diagnostic, mistakes, validate
+from uns.project.machine_words import RelationWords, read_relation
 from uns.project.models import (
     BindingWords,
     ConsumerWords,
@@ -54,6 +55,7 @@ class Library:
     instances: list[Entry[InstanceWords]] = field(default_factory=list)
     overrides: dict[str, Entry[OverrideWords]] = field(default_factory=dict)
     schemas: dict[str, Entry[SchemaWords]] = field(default_factory=dict)
+    relations: dict[str, Entry[RelationWords]] = field(default_factory=dict)
     consumers: dict[str, Entry[ConsumerWords]] = field(default_factory=dict)
     targets: dict[str, Entry[dict[str, Any]]] = field(default_factory=dict)
     templates: dict[str, Entry[TemplateWords]] = field(default_factory=dict)
@@ -193,6 +195,7 @@ _MAPPINGS: Mapping[str, _Kind] = {
     "bindings": _Kind(BindingWords),
     "overrides": _Kind(OverrideWords, str),
     "schemas": _Kind(SchemaWords, str),
+    "relations": _Kind(Annotated[RelationWords, BeforeValidator(read_relation)]),
     "consumers": _Kind(ConsumerWords, str),
     "targets": _Kind(dict[str, Any]),
     "templates": _Kind(TemplateWords),

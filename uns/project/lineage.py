@@ -13,7 +13,7 @@ from uns.project.nearest import suggestion
 from uns.project.source import Written
 from uns.project.words import tag_name
 
-__all__ = ["Layer", "Layers", "ShapedTag", "Shapes", "TypeShape", "layers_of"]
+__all__ = ["Layer", "Layers", "ShapedTag", "Shapes", "TypeShape", "former_names", "layers_of"]
 
 MAX_NESTED_TYPES = 64  # a project needs three or four
 MAX_TAGS_OF_A_TYPE = 100_000  # parts of parts multiply; the largest machine seen had 4,000
@@ -36,12 +36,14 @@ class ShapedTag:
     """A tag of a type. In an array `base` is its name without the index, which is `index`.
 
     `home` is the part it belongs to (`drive`), or nothing: where its formula finds neighbours.
+    `was` are its former names in full, its parts' former names included.
     """
 
     layers: Layers
     base: str
     index: str | int | None = None
     home: str = ""
+    was: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,8 @@ class TypeShape:
     version: int
     lineage: tuple[str, ...]
     tags: Mapping[str, ShapedTag] = field(default_factory=dict)
+    is_abstract: bool = False
+    semantic_id: str = ""
 
 
 def layers_of(tags: Mapping[str, Any], at: Written, findings: Findings) -> dict[str, Layer]:
@@ -109,6 +113,21 @@ class Shapes:
         for name, entry in self._library.types.items():
             self.find(name, entry.at)
 
+    def refuse_abstract(self, shape: TypeShape, asked: Written) -> None:
+        """Report a machine or a part that is nothing but an abstract type."""
+        children = [
+            name
+            for name, known in self._shapes.items()
+            if known and shape.name in known.lineage[1:] and not known.is_abstract
+        ]
+        self._findings.add(
+            "UNS242",
+            f"type `{shape.name}` is abstract: it is only there to be extended",
+            asked,
+            hint=suggestion(shape.name, children, otherwise="name a type that extends it"),
+            related=(("abstract here", self._library.types[shape.name].at.at("abstract")),),
+        )
+
     def _unknown(self, name: str, asked: Written) -> None:
         if self._library.is_broken("types", name):
             return
@@ -119,12 +138,14 @@ class Shapes:
         words = entry.words
         tags: dict[str, ShapedTag] = {}
         lineage: tuple[str, ...] = (entry.name,)
+        meaning = words.semantic_id
         if words.extends is not None:
             parent = self.find(words.extends, entry.at.at("extends"))
             if parent is None:
                 return None
             tags.update(parent.tags)
             lineage += parent.lineage
+            meaning = meaning or parent.semantic_id
         for name, layer in layers_of(words.tags, entry.at.at("tags"), self._findings).items():
             if layer.words.is_ is None:
                 _add_tag(tags, name, layer)
@@ -141,7 +162,7 @@ class Shapes:
                     of_key=True,
                 )
                 return None
-        return TypeShape(entry.name, words.version, lineage, tags)
+        return TypeShape(entry.name, words.version, lineage, tags, words.abstract, meaning)
 
     def _add_part(
         self, tags: dict[str, ShapedTag], name: str, layer: Layer, part: TypeShape
@@ -155,16 +176,25 @@ class Shapes:
                 hint=f"say it of one of its tags: `{name}/…: {{{key}: …}}`",
                 of_key=True,
             )
+        if part.is_abstract:
+            self.refuse_abstract(part, layer.at.at("is"))
         for old in [known for known in tags if known.startswith(f"{name}/")]:
             del tags[old]
         extra = (layer,) if layer.words.optional else ()
         for path, index in _places(name, layer.words):
+            formerly = former_names(layer.words, index)
             for below, tag in part.tags.items():
                 tags[f"{path}/{below}"] = ShapedTag(
                     tag.layers + extra,
                     f"{name}/{tag.base}",
                     tag.index if index is None else index,
                     f"{path}/{tag.home}" if tag.home else path,
+                    tuple(
+                        f"{head}/{tail}"
+                        for head in (path, *formerly)
+                        for tail in (below, *tag.was)
+                        if (head, tail) != (path, below)
+                    ),
                 )
 
 
@@ -172,10 +202,17 @@ def _add_tag(tags: dict[str, ShapedTag], name: str, layer: Layer) -> None:
     """A plain tag, or more words about one that an ancestor or a part brought."""
     if layer.words.array is None and name in tags:
         known = tags[name]
-        tags[name] = replace(known, layers=(*known.layers, layer))
+        was = former_names(layer.words) or known.was
+        tags[name] = replace(known, layers=(*known.layers, layer), was=was)
         return
     for path, index in _places(name, layer.words):
-        tags[path] = ShapedTag((layer,), name, index)
+        tags[path] = ShapedTag((layer,), name, index, was=former_names(layer.words, index))
+
+
+def former_names(words: TagWords, index: str | int | None = None) -> tuple[str, ...]:
+    """What `was:` says, for one element where it is said of an array."""
+    names = (name.replace(".", "/") for name in words.was or ())
+    return tuple(name if index is None else f"{name}/{index}" for name in names)
 
 
 def _places(name: str, words: TagWords) -> Iterator[tuple[str, str | int | None]]:

@@ -13,6 +13,7 @@ from pydantic import BeforeValidator, ConfigDict, Field
 
 from uns.metric import DataType
 from uns.project.datatypes import read_datatype
+from uns.project.machine_words import Assets, Relations, RelationWords, read_relation
 from uns.project.quantity import Deadband, read_deadband
 from uns.project.sparkplug_words import SparkplugWords
 from uns.project.states import read_states
@@ -31,6 +32,7 @@ from uns.project.words import (
     TagName,
     Words,
     mapping_or,
+    names_or_none,
     or_nothing,
     read_address,
     read_all_tags,
@@ -63,13 +65,29 @@ class AlarmWords(Words):
     delay: Duration | None = Field(
         None, description="How long a limit is passed before it counts.", examples=["5s"]
     )
+    hysteresis: Annotated[Deadband, BeforeValidator(read_deadband)] | None = Field(
+        None,
+        description="How far inside the limit the value must come back before the alarm is over: "
+        "in `unit`, or a percentage of `range`.",
+        examples=["0.2", "1%"],
+    )
 
 
 class WriteWords(Words):
-    """Who may write a tag."""
+    """Who may write a tag, and what."""
 
     roles: list[str] = Field(
         default_factory=list, description="Roles that may write.", examples=["[operator]"]
+    )
+    range: tuple[float, float] | None = Field(
+        None,
+        description="Least and greatest value that may be written. Default: the tag's `range`.",
+        examples=["[40, 60]"],
+    )
+    every: Duration | None = Field(
+        None,
+        description="A write sooner after the last one is refused.",
+        examples=["10s"],
     )
 
 
@@ -174,6 +192,16 @@ class AddressWords(TagWords):
     )
 
 
+def _relations() -> Any:
+    return Field(
+        default_factory=dict,
+        description="What it `feeds`, `measures`, `controls` or `energizes`: a machine of the same "
+        "line by its name, or any machine, line, area or site by its path; a template. "
+        "`null` takes back what the type says.",
+        examples=["{feeds: capper}", '{measures: "{site}/packaging/line{n}"}'],
+    )
+
+
 Tags = dict[TagName, Annotated[TagWords, BeforeValidator(or_nothing)]]
 Addresses = dict[TagName, Annotated[AddressWords, BeforeValidator(read_address)]]
 Bound = dict[BoundName, Annotated[AddressWords, BeforeValidator(read_address)]]
@@ -193,6 +221,9 @@ class TypeWords(Words):
         None, description="The type that this one adds to.", examples=["machine"]
     )
     version: int = Field(1, ge=1, description="The major version; raised by a breaking change.")
+    abstract: bool = Field(
+        default=False, description="Only there to be extended: no machine or part is just this."
+    )
     desc: str = Field("", description="What it is, for people.")
     semantic_id: str = Field("", description="Its meaning in a dictionary (ECLASS, IEC CDD).")
     tags: Annotated[Tags, BeforeValidator(or_nothing)] = Field(
@@ -200,6 +231,7 @@ class TypeWords(Words):
         description="Its tags, by name; `/` or `.` makes a group.",
         examples=["{speed: {unit: m/s}}"],
     )
+    relations: Relations = _relations()
 
 
 class BindingWords(Words):
@@ -240,6 +272,18 @@ class OverrideWords(Words):
         default_factory=dict,
         description="Tags that differ: any of their keys, and `address`.",
         examples=["{bowl_pressure: {range: [0, 8]}}"],
+    )
+    relations: Relations = _relations()
+    asset: Assets = Field(
+        default_factory=list,
+        description="The thing that stands there, by its number; or a list of them with `from` "
+        "and `to`.",
+        examples=["K-4711", "[{id: K-17, to: 2024-02-29}, {id: K-4711, from: 2024-03-01}]"],
+    )
+    was: Annotated[list[str], BeforeValidator(names_or_none)] = Field(
+        default_factory=list,
+        description="The path that it had before: a move, not a new machine; a template.",
+        examples=["{site}/bottling/line{n}/filler"],
     )
     desc: str = Field("", description="What it is, for people.")
 
@@ -313,6 +357,11 @@ class ProjectWords(Words):
     )
     schemas: dict[str, SchemaWords] = Field(
         default_factory=dict, description="Schemas of foreign topics, by subject."
+    )
+    relations: dict[Name, Annotated[RelationWords, BeforeValidator(read_relation)]] = Field(
+        default_factory=dict,
+        description="Relations of your own between machines, and their inverses.",
+        examples=["{lubricates: lubricated_by}"],
     )
     consumers: dict[str, ConsumerWords] = Field(
         default_factory=dict, description="Who reads the tree."

@@ -8,6 +8,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from uns.project import datatypes, units
+from uns.project.machine_words import RELATIONS, AssetWords, RelationWords
 from uns.project.models import (
     AddressWords,
     AlarmWords,
@@ -78,6 +79,12 @@ _SECTIONS: tuple[tuple[str, str, type[BaseModel]], ...] = (
     ),
     ("instances", "A list.", InstanceWords),
     ("overrides", "By path, without the enterprise.", OverrideWords),
+    ("asset of an instance or override", "A list of them, or one; a text is the `id`.", AssetWords),
+    (
+        "relations at the top level",
+        "By name; a text is the `inverse`. There are already {relations}.",
+        RelationWords,
+    ),
     ("consumers", "By name. Checked for form; nothing reads them yet.", ConsumerWords),
     ("schemas", "By subject. Checked for form; nothing reads them yet.", SchemaWords),
     ("templates", "By name.", TemplateWords),
@@ -107,7 +114,9 @@ def project_file_page() -> str:
 def _section(title: str, sentence: str, model: type[BaseModel]) -> Iterator[str]:
     yield f"## {title}"
     yield ""
-    yield " ".join(filter(None, ((model.__doc__ or "").strip(), sentence)))
+    pairs = ", ".join(f"`{name}` (`{back}`)" for name, back in RELATIONS.items())
+    told = sentence.replace("{relations}", pairs)
+    yield " ".join(filter(None, ((model.__doc__ or "").strip(), told)))
     yield ""
     yield "| key | example | meaning |"
     yield "|---|---|---|"

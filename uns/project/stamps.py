@@ -49,6 +49,11 @@ class Stamp:
         return next((o for o in reversed(self.overrides) if o.words.bind), self.entry)
 
     @property
+    def asset_at(self) -> Entry[Any]:
+        """The entry that says which thing stands there."""
+        return next((o for o in reversed(self.overrides) if o.words.asset), self.entry)
+
+    @property
     def levels(self) -> tuple[Entry[Any], ...]:
         """The entries that speak of this machine, the strongest last."""
         return (self.entry, *self.overrides)

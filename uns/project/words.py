@@ -29,6 +29,7 @@ __all__ = [
     "TagName",
     "Words",
     "mapping_or",
+    "names_or_none",
     "or_nothing",
     "read_address",
     "read_all_tags",
@@ -117,6 +118,11 @@ def read_address(word: Any) -> Any:
 
 def _names(word: Any) -> Any:
     return [word] if isinstance(word, str) else word
+
+
+def names_or_none(word: Any) -> Any:
+    """One name, a list of them, or none."""
+    return [] if word is None else _names(word)
 
 
 def or_nothing(word: Any) -> Any:

@@ -41,16 +41,19 @@ class DeviceWrites:
         """`write` writes raw values by handle and returns one problem each, empty for none."""
         self._write = write
         self._waiting: asyncio.Queue[_Asked] = asyncio.Queue(MAX_WAITING)
+        self._taken_s: dict[int, float] = {}  # handle → when its last write was taken
 
     def ask(self, tag: Tag, handle: int, value: Value) -> None:
         """Take a write for `tag`, or say why not."""
         problem = refusal(tag, value)
         if not problem and self._waiting.full():
             problem = f"{MAX_WAITING} writes are waiting for this device"
+        problem = problem or self._too_soon(tag, handle)
         if problem:
             log.warning("%s was not set to %r: %s", tag.topic.text, value, problem)
             return
-        self._waiting.put_nowait(_Asked(tag, handle, value, time.monotonic()))
+        self._taken_s[handle] = time.monotonic()
+        self._waiting.put_nowait(_Asked(tag, handle, value, self._taken_s[handle]))
 
     async def run(self) -> None:
         """Write until cancelled."""
@@ -61,6 +64,15 @@ class DeviceWrites:
                 log.warning("%s was not set to %r: %s", asked.tag.topic.text, asked.value, problem)
             else:
                 log.info("%s was set to %r", asked.tag.topic.text, asked.value)
+
+    def _too_soon(self, tag: Tag, handle: int) -> str:
+        """Why it may not be written yet; empty where it may."""
+        if tag.write is None or handle not in self._taken_s:
+            return ""
+        waited_s = time.monotonic() - self._taken_s[handle]
+        if waited_s >= tag.write.every_s:
+            return ""
+        return f"it may be written every {tag.write.every_s:g} s, and was {waited_s:.1f} s ago"
 
     async def _written(self, asked: _Asked) -> str:
         """Why it could not be written; empty when the device took it."""
@@ -76,12 +88,15 @@ class DeviceWrites:
 
 def refusal(tag: Tag, value: Value) -> str:
     """Why the project forbids this write; empty where it does not."""
-    if not tag.writable:
+    if tag.write is None:
         return "it may only be read; `write: true` in its type or binding would allow it"
     if tag.source is None:
         return "no device has it"
     if isinstance(value, bool) or not isinstance(value, int | float):
         return ""
+    low, high = tag.write.low, tag.write.high
+    if low is not None and high is not None and not low <= value <= high:
+        return f"only {low:g} to {high:g} may be written"
     if tag.low is not None and value < tag.low:
         return f"its range begins at {tag.low:g}"
     if tag.high is not None and value > tag.high:
