@@ -83,6 +83,37 @@ async def test_get_as_json(broker) -> None:
     )
 
 
+async def test_get_in_another_unit(broker) -> None:
+    """Who asks for kPa gets kPa, whatever the tag's unit is; aliases are understood."""
+    pressure = f"{FILLER}/bowl_pressure"
+    code, out, err = await uns("get", pressure, "--unit", "kPa", "-b", broker[0].url)
+    assert (0, "350.0\n") == (code, out)
+    assert "350.0 kPa" in err
+    code, out, _ = await uns(
+        "get", pressure, "--json", UNS_GET_UNIT="mbar", UNS_BROKER=broker[0].url
+    )
+    assert (0, 3500.0, "mbar") == (code, json.loads(out)["value"], json.loads(out)["unit"])
+
+
+async def test_get_in_a_unit_that_does_not_fit(broker) -> None:
+    """Another quantity is exit code 1 and says why; no unit at all is a usage error."""
+    pressure = f"{FILLER}/bowl_pressure"
+    code, out, err = await uns("get", pressure, "--unit", "°C", "-b", broker[0].url)
+    assert (1, "") == (code, out)
+    assert "`bar` is a unit of pressure, `Cel` of temperature" in err
+    code, _, err = await uns("get", pressure, "--unit", "Bar", "-b", broker[0].url)
+    assert 2 == code
+    assert "did you mean `bar`?" in err
+
+
+async def test_watch_in_another_unit(broker) -> None:
+    """Values that fit are told in it, all others as they come."""
+    code, out, _ = await uns("watch", "acme/#", "--unit", "kPa", "-C", "3", "-b", broker[0].url)
+    assert 0 == code
+    assert f"{FILLER}/bowl_pressure  350.0 kPa  {AT}" in out
+    assert f"{FILLER}/state  Execute  {AT}" in out
+
+
 async def test_get_of_a_value_that_is_not_good(broker) -> None:
     """A script that asks for a stale value is told by exit code 4."""
     code, out, err = await uns("get", f"{FILLER}/speed", "-b", broker[0].url)

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 import click
 
 from uns.cli.address import broker_option
+from uns.cli.unit import unit_option
 
 if TYPE_CHECKING:
     from uns.cli.seen import Seen
     from uns.errors import ProjectError
     from uns.message import Message
     from uns.mqtt import Broker
+    from uns.units import Unit
 
 __all__ = ["get"]
 
@@ -32,11 +34,12 @@ _CONNECT_S = 1.0  # more than our own deadline, so that a silent broker is a tim
     metavar="SECONDS",
     help="How long to wait for the broker, and then for the value.",
 )
+@unit_option("the value")
 @click.option("--json", "as_json", is_flag=True, help="The whole payload as JSON, with its topic.")
-def get(topic: str, broker: Broker, wait: float, *, as_json: bool) -> int:
+def get(topic: str, broker: Broker, wait: float, unit: Unit | None, *, as_json: bool) -> int:
     """Print the value that TOPIC shows now: the bare value on stdout, the rest on stderr.
 
-    Exit code 0: Good, 1: no broker, 3: the topic shows nothing, 4: the value is not Good,
+    Exit code 0: Good, 1: no broker, or nothing that fits --unit, 3: the topic shows nothing, 4: the value is not Good,
     27: the broker does not answer.
     """
     import asyncio
@@ -59,7 +62,8 @@ def get(topic: str, broker: Broker, wait: float, *, as_json: bool) -> int:
     if message is None or not message.payload:
         click.echo(f"uns: `{topic}` shows nothing; `uns watch` lists what there is", err=True)
         return NOT_FOUND
-    return _show(Seen.of(message), as_json=as_json)
+    seen = Seen.of(message)
+    return _show(seen.told_in(unit) if unit else seen, as_json=as_json)
 
 
 def _for_watch(topic: str, error: ProjectError) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from uns.message import Message
+from uns.units import Conversion, Unit, UnitError, conversion
 from uns.vqt import Vqt, read_vqt
 
 __all__ = ["Seen"]
@@ -27,6 +28,21 @@ class Seen:
     def of(cls, message: Message) -> Seen:
         """Look into a message."""
         return cls(message.topic, message.payload, read_vqt(message.payload))
+
+    def told_in(self, unit: Unit) -> Seen:
+        """The same value in another unit; raises UnitError where it has none that fits."""
+        if self.vqt is None or not self.vqt.unit:
+            raise UnitError(f"`{self.topic}` shows nothing that has a unit")
+        convert = conversion(Unit.parse(self.vqt.unit), unit)
+        try:
+            said = json.loads(self.payload)
+            payload = json.dumps(
+                said | {"value": _told(said["value"], convert), "unit": unit.code},
+                ensure_ascii=False, separators=(",", ":"), allow_nan=False,
+            )  # fmt: skip
+        except (ValueError, TypeError, OverflowError):
+            raise UnitError(f"`{self.topic}` shows no number that has a unit") from None
+        return Seen.of(Message(self.topic, payload.encode()))
 
     @property
     def is_of_system(self) -> bool:
@@ -73,6 +89,15 @@ class Seen:
             return _one_line(self.payload.decode())
         except UnicodeDecodeError:
             return f"({len(self.payload)} bytes)"
+
+
+def _told(value: Any, convert: Conversion) -> Any:
+    """A number in its new unit; no value stays no value. Raises TypeError for a text."""
+    if value is None:
+        return None
+    if isinstance(value, bool):
+        raise TypeError("a truth value has no unit")
+    return convert(value + 0)
 
 
 def _one_line(text: str) -> str:

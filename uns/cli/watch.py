@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 import click
 
 from uns.cli.address import broker_option
+from uns.cli.unit import unit_option
 
 if TYPE_CHECKING:
     from uns.cli.seen import Seen
     from uns.mqtt import Broker
+    from uns.units import Unit
 
 __all__ = ["watch"]
 
@@ -26,6 +28,7 @@ TIMED_OUT = 27  # as mosquitto_sub exits on -W
 @click.option(
     "-W", "--wait", type=click.FloatRange(0), metavar="SECONDS", help="Leave after this time."
 )
+@unit_option("values that fit")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
 @click.option("--all", "show_all", is_flag=True, help="Also _meta, _state and other `_` topics.")
 def watch(
@@ -33,6 +36,7 @@ def watch(
     broker: Broker,
     count: int | None,
     wait: float | None,
+    unit: Unit | None,
     *,
     as_json: bool,
     show_all: bool,
@@ -58,12 +62,27 @@ def watch(
         except ProjectError as error:
             raise click.BadParameter(str(error), param_hint="'FILTER'") from None
     printer = _printer(as_json=as_json)
+    if unit is not None:
+        printer = _in_unit(unit, printer)
     watching = _watch(broker, filters, printer, count, show_all=show_all)
     try:
         asyncio.run(_within(watching, wait))
     except TimeoutError:
         return TIMED_OUT
     return 0
+
+
+def _in_unit(unit: Unit, put: Callable[[list[Seen]], None]) -> Callable[[list[Seen]], None]:
+    """Return what prints in `unit`; whatever does not fit is printed as it came."""
+    from uns.units import UnitError
+
+    def told(seen: Seen) -> Seen:
+        try:
+            return seen.told_in(unit)
+        except UnitError:
+            return seen
+
+    return lambda found: put([told(seen) for seen in found])
 
 
 async def _within(watching: Awaitable[None], wait: float | None) -> None:
