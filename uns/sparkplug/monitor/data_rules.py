@@ -33,7 +33,8 @@ def _device_born_before(sight: Sight) -> str | None:
     assert sight.node is not None  # noqa: S101 - it is its turn
     if sight.node.life is not Life.BORN:
         return _born_before(sight)
-    if sight.device is None and not sight.node.is_complete:
+    is_there = sight.device is not None and sight.device.is_alive
+    if not is_there and not sight.node.is_complete:
         return None
     if sight.device is None:
         return f"a {sight.kind} without a DBIRTH before it"
@@ -44,7 +45,7 @@ def _device_in_time(sight: Sight) -> str | None:
     """tck-id-payloads-dbirth-order: what was alive at a rebirth is born again before any data."""
     node = sight.node
     assert node is not None  # noqa: S101 - it is its turn
-    if node.life is not Life.BORN:
+    if node.life is not Life.BORN or not node.is_complete:
         return None
     is_late = node.has_data and sight.place.device_id in node.late_devices
     return "data between the NBIRTH and this DBIRTH" if is_late else KEPT
@@ -54,7 +55,7 @@ def _device_once(sight: Sight) -> str | None:
     """As the TCK has it: two births of a device without a death between are two devices."""
     node = sight.node
     assert node is not None  # noqa: S101 - it is its turn
-    if node.life is not Life.BORN:
+    if node.life is not Life.BORN or not node.is_complete:
         return None
     known = node.devices.get(sight.place.device_id)
     return "a second DBIRTH, and no DDEATH between" if known and known.is_alive else KEPT

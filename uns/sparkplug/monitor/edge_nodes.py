@@ -146,7 +146,10 @@ class EdgeNodes:
         said = watch.death_said(sight.bd_seq)
         if said is not None and sight.bd_seq is not None:
             board.note(_DEATH, said, sight.now_ms, sight.message.topic)
-        if watch.life is Life.UNKNOWN or said == KEPT:
+        # Who does not know the session cannot know whether this is its end, or an older one's.
+        if watch.life is Life.UNKNOWN:
+            watch.order.died()
+        elif said == KEPT:
             watch.order.died()
             self._primaries.left(watch, sight, board)
             watch.died(sight.bd_seq, sight.now_ms)

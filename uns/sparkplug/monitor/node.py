@@ -103,7 +103,7 @@ class NodeWatch:
         self.node = node
         self.budget = known
         self._listening = listening
-        self.is_complete = False  # no DBIRTH of this life can have come before we listened
+        self.is_complete = False  # nothing of this life can have come before its NBIRTH
         self.order = Order(settings.reorder_ms, held, listening)
         self.life = Life.UNKNOWN
         self.bd_seq: int | None = None
@@ -138,7 +138,7 @@ class NodeWatch:
         self.past.discard(-1 if self.bd_seq is None else self.bd_seq)
         self.answered()
         self.client = sight.client
-        self.is_complete = not self._listening.is_new(sight)
+        self.is_complete = not (self._listening.is_new(sight) or self.order.was_overtaken)
         self._define(sight)
         self._learn("", sight)
 

@@ -55,8 +55,8 @@ class Order:
     """
 
     __slots__ = (
-        "_ahead", "_budget", "_held", "_listening", "_reorder_ms", "_since_ms", "_taken", "_was_born", "birth",
-        "expected",
+        "_ahead", "_budget", "_held", "_is_new", "_listening", "_reorder_ms", "_since_ms", "_taken", "_was_born", "birth",
+        "expected", "was_overtaken",
     )  # fmt: skip
 
     def __init__(self, reorder_ms: int, budget: Budget, listening: Listening) -> None:
@@ -70,6 +70,8 @@ class Order:
         self._ahead: set[int] = (
             set()
         )  # followers of the birth that came, and were judged, before it
+        self._is_new = True  # the last that was taken: what is missing after it, we may have missed
+        self.was_overtaken = False  # the birth, by some of its followers
         self.birth: Sight | None = None
         self.expected: int | None = None
 
@@ -79,23 +81,19 @@ class Order:
         return bool(self._held)
 
     def born(self, birth: Sight) -> Iterator[Sight]:
-        """An NBIRTH: what was held stays where it can follow it, the rest was of an earlier life."""
+        """An NBIRTH: what was held stays where it can follow it; the rest waits for nothing more."""
         sent_ms = birth.sent_ms or 0
-        held, self._held = self._held, []
-        for sight in held:
-            if (sight.sent_ms or 0) >= sent_ms:
-                self._held.append(sight)
-                continue
+        for sight in [s for s in self._held if (s.sent_ms or 0) < sent_ms]:
+            self._held.remove(sight)
             self._let_go(sight)
-            if not self._is_older(sight):
-                yield sight
         self._was_born = self.birth is not None or self.expected is not None
         self._ahead = {
             seq
             for at_ms, seq, its_ms in self._taken
             if its_ms >= sent_ms and birth.now_ms - at_ms <= self._reorder_ms
         }
-        self._taken.clear()
+        self._is_new = self._listening.is_new(birth)
+        self.was_overtaken = bool(self._ahead)
         self.birth, self._since_ms = birth, birth.now_ms
         self.expected = None if birth.seq is None else (birth.seq + 1) % _WRAP
         yield birth
@@ -159,6 +157,7 @@ class Order:
 
     def _advance(self, sight: Sight, seq: int) -> None:
         self._taken.append((sight.now_ms, seq, sight.sent_ms or 0))
+        self._is_new = self._listening.is_new(sight)
         self.expected = (seq + 1) % _WRAP
 
     def _ready(self) -> Iterator[Sight]:
@@ -193,7 +192,7 @@ class Order:
         if nearest.seq == expected:  # older than the birth by its time, and nobody else came
             yield self._take(nearest)
         else:
-            if not self._listening.is_new(nearest):
+            if not self._is_new:
                 nearest.seq_said = f"seq {nearest.seq} where {expected} was due"
             self._advance(nearest, nearest.seq or 0)
             yield nearest
@@ -202,7 +201,7 @@ class Order:
     def _come_late(self, sight: Sight) -> Iterator[Sight]:
         if self._is_older(sight):
             return
-        if not self._is_settling(sight) and not self._listening.is_new(sight):
+        if not self._is_settling(sight) and not self._is_new:
             sight.seq_said = f"seq {sight.seq} where {self.expected} was due"
         yield sight
 
