@@ -8,7 +8,7 @@ tests/sparkplug/test_compiled.py.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cache, lru_cache
 from typing import Any, TypeAlias
@@ -21,7 +21,7 @@ from uns.sparkplug.envelope import compress
 from uns.sparkplug.metrics import MetaData, Metric, Property, Template
 from uns.sparkplug.profile import SPEC, DataNames, SmallSigned, UInt32Field, WireProfile
 from uns.sparkplug.properties import quality_properties, typed
-from uns.sparkplug.varint import varint
+from uns.sparkplug.varint import LAST, MORE, PAIR, varint
 from uns.sparkplug.wire import MetaDataMessage, MetricMessage, PropertySetMessage
 
 __all__ = ["STAMP_BYTES", "CompiledMetric", "Shortcut", "payload_bytes"]
@@ -248,7 +248,7 @@ _STRING_OF = [_STRING + varint(length) for length in range(_MAX_ONE_BYTE + 1)]
 def _real(head: bytes, letter: str, tag: bytes) -> Shortcut:
     length = len(head) + STAMP_BYTES + len(tag) + struct.calcsize(f"<{letter}")
     begin = _METRIC + varint(length) + head
-    pack = struct.Struct(f"<{len(begin)}s{STAMP_BYTES}s{len(tag)}s{letter}").pack
+    pack = _struct(f"<{len(begin)}s{STAMP_BYTES}s{len(tag)}s{letter}").pack
 
     def metric(value: Any, stamp: bytes) -> bytes | None:
         # NaN and infinity, taken from themselves, leave NaN
@@ -282,35 +282,42 @@ def _integer(datatype: DataType, head: bytes, between: bytes, profile: WireProfi
     if profile.small_signed is SmallSigned.TRUNCATE:
         mask = SMALL.get(datatype, mask)
     tag = between + (_LONG if is_long else _INT)
-    fields, least, most = _small_integers(tag, mask, max(low, _LEAST), min(high, _MOST))
-    shortest = len(head) + STAMP_BYTES
-    longest = len(tag) + _MAX_VARINT
-    begins = [_METRIC + varint(shortest + size) + head for size in range(longest + 1)]
+    # Of a negative number: what follows the four bytes of its lowest 28 bits.
+    end = _NEGATIVE.get(mask)
+    small = _small_digits(mask)
+    ways = [_integer_of(head, tag, size) for size in range(_MAX_VARINT + 1)]
 
     def metric(value: Any, stamp: bytes) -> bytes | None:
-        if value.__class__ is not int:
+        if value.__class__ is not int or not low <= value <= high:
             return None
-        if least <= value <= most:
-            field = fields[value]
-        elif low <= value <= high:
-            field = tag + varint(value & mask)
+        if _LEAST <= value <= PAIR:
+            digits = small[value]
+        elif end is not None and -_FOUR_BYTES <= value < 0:
+            digits = MORE[value & PAIR] + MORE[value >> 14 & PAIR] + end
         else:
-            return None
-        return begins[len(field)] + stamp + field
+            digits = varint(value & mask)
+        pack, begin = ways[len(digits)]
+        return pack(begin, stamp, tag, digits)
 
     return metric
 
 
-_LEAST, _MOST = -1024, 4095  # states, modes and most readings of sensors are in between
+_LEAST = -1024  # numbers from here on to the largest of two bytes are looked up
+_FOUR_BYTES = 1 << 28
+_NEGATIVE = {mask: varint(mask)[4:] for mask in (2**32 - 1, 2**64 - 1)}
+_struct = cache(struct.Struct)  # metrics with heads of one length share theirs
 
 
 @cache
-def _small_integers(
-    tag: bytes, mask: int, least: int, most: int
-) -> tuple[Sequence[bytes], int, int]:
-    """The field of every small number, by that number: negative ones count from the end."""
-    numbers = (*range(most + 1), *range(least, 0))
-    return [tag + varint(number & mask) for number in numbers], least, most
+def _small_digits(mask: int) -> list[bytes]:
+    """The digits of numbers from 0 by their number, and of those below it from the end."""
+    return LAST + [varint(number & mask) for number in range(_LEAST, 0)]
+
+
+def _integer_of(head: bytes, tag: bytes, size: int) -> tuple[Callable[..., bytes], bytes]:
+    """What packs a whole number of `size` bytes, and the metric's beginning."""
+    begin = _METRIC + varint(len(head) + STAMP_BYTES + len(tag) + size) + head
+    return _struct(f"<{len(begin)}s{STAMP_BYTES}s{len(tag)}s{size}s").pack, begin
 
 
 def _text(head: bytes, between: bytes) -> Shortcut:

@@ -95,9 +95,10 @@ class KnownDevice:
                     stamp, found, value = unpack(raw)
                 else:
                     stamp, found = unpack(raw)
-                    value = known(raw[begin:])
+                    rest = raw[begin:]
+                    value = known(rest)
                     if value is None:
-                        value = read(raw[begin:])
+                        value = read(rest)
             except (struct.error, ValueError):
                 value = None
             if value is None or found != tag:

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from uns.metric import DataType
 from uns.sparkplug.slot import Slot
-from uns.sparkplug.varint import varint
+from uns.sparkplug.varint import PAIR, varint
 
 __all__ = ["Way", "head_of", "number_of", "past_value", "way_to"]
 
@@ -33,13 +33,8 @@ _TAGS = {
 }
 _FIXED = {"float_value": "f", "double_value": "d", "boolean_value": "?"}
 _WIDTHS = {"int_value": 32, "long_value": 64}
-_LEAST, _MOST = -256, 1023  # numbers that are looked up: states, modes, most sensors
+_LEAST, _MOST = -1024, PAIR  # numbers that are looked up: all of two bytes, and some below zero
 _CONTINUED = 0x80
-_SHORT = 4  # bytes of a number that are read at once
-# Where a number of this many bytes has its marks of "another byte follows", and how they must be.
-_MARKS = [
-    (0x80808080 & (1 << 8 * size) - 1, 0x80808080 >> 8 * (_SHORT + 1 - size)) for size in range(5)
-]
 
 
 class Way(NamedTuple):
@@ -97,19 +92,38 @@ def past_value(way: Way, raw: bytes) -> tuple[bytes, Any] | None:
 
 
 def number_of(digits: bytes) -> int | None:
-    """The number in a whole varint; None where the bytes are more or less than one."""
-    size = len(digits)
-    if 0 < size <= _SHORT:
-        raw = int.from_bytes(digits, "little")
-        marks, expected = _MARKS[size]
-        if raw & marks != expected:
-            return None
-        return raw & 0x7F | raw >> 1 & 0x3F80 | raw >> 2 & 0x1FC000 | raw >> 3 & 0xFE00000
+    """The number in a whole varint; None where the bytes are more or less than one.
+
+    Counters take three or four bytes, negative Int32s five: each is one expression.
+    """
+    match len(digits):
+        case 3:
+            a, b, c = digits
+            if a & b & ~c & _CONTINUED:
+                return a + (b << 7) + (c << 14) - _MARKS[3]
+        case 4:
+            a, b, c, d = digits
+            if a & b & c & ~d & _CONTINUED:
+                return a + (b << 7) + (c << 14) + (d << 21) - _MARKS[4]
+        case 5:
+            a, b, c, d, e = digits
+            if a & b & c & d & ~e & _CONTINUED:
+                return a + (b << 7) + (c << 14) + (d << 21) + (e << 28) - _MARKS[5]
+        case _:
+            return _any_number(digits)
+    return None
+
+
+# What the marks of "another byte follows" add to a number of so many bytes.
+_MARKS = [sum(_CONTINUED << 7 * place for place in range(size - 1)) for size in range(6)]
+
+
+def _any_number(digits: bytes) -> int | None:
     number = 0
     for place, byte in enumerate(digits):
         number |= (byte & 0x7F) << 7 * place
         if byte < _CONTINUED:
-            return number if place == size - 1 else None
+            return number if place == len(digits) - 1 else None
     return None
 
 
@@ -131,19 +145,30 @@ def _text(field: bytes) -> str | None:
 
 
 @cache
+def _small_numbers(least: int, most: int, width: int) -> dict[bytes, int]:
+    """Numbers by their digits in a field of this width."""
+    return {varint(number & (1 << width) - 1): number for number in range(least, most + 1)}
+
+
+@cache
 def _integers(
     datatype: DataType, width: int, judge: Callable[[int], int] | None
 ) -> tuple[Callable[[bytes], Any], Callable[[bytes], Any]]:
     """How whole numbers of this datatype are read; `judge` raises ValueError for what is none."""
-    low, high = datatype.limits or (_LEAST, _MOST)
-    numbers = range(max(low, _LEAST), min(high, _MOST) + 1)
-    known = {varint(number & (1 << width) - 1): number for number in numbers}
-    end = 1 << width
+    low, high = datatype.limits or (-(1 << 63), (1 << 63) - 1)  # DateTime
+    whole = 1 << width
+    if high >= whole:  # a number of 64 bits in a field of 32: its sign had no room
+        low = 0
+    known = _small_numbers(max(low, _LEAST), min(high, _MOST), width)
 
     def read(digits: bytes) -> int | None:
         number = number_of(digits)
-        if number is None or number >= end:
+        if number is None or number >= whole:
             return None
-        return judge(number) if judge is not None else number
+        if number <= high:
+            return number
+        if number >= whole + low:  # its sign is extended to the width of the field
+            return number - whole
+        return judge(number) if judge is not None else None
 
     return known.get, read

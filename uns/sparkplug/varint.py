@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-__all__ = ["varint"]
+__all__ = ["LAST", "MORE", "PAIR", "varint"]
 
 _CONTINUED = 0x80  # set on every byte but the last
-_BITS, _MASK = 14, (1 << 14) - 1  # two bytes at a time
+_BITS, PAIR = 14, (1 << 14) - 1  # two bytes at a time
 _TWO, _FOUR, _SIX = 1 << _BITS, 1 << 2 * _BITS, 1 << 3 * _BITS
-_LAST = [bytes((n,)) if n < _CONTINUED else bytes((n & 0x7F | 0x80, n >> 7)) for n in range(_TWO)]
-_MORE = [bytes((n & 0x7F | 0x80, n >> 7 | 0x80)) for n in range(_TWO)]
+# The two bytes of every 14 bits: where the number ends with them, and where more follow.
+LAST = [bytes((n,)) if n < _CONTINUED else bytes((n & 0x7F | 0x80, n >> 7)) for n in range(_TWO)]
+MORE = [bytes((n & 0x7F | 0x80, n >> 7 | 0x80)) for n in range(_TWO)]
 
 
 def varint(number: int) -> bytes:
@@ -18,14 +19,14 @@ def varint(number: int) -> bytes:
     'ac02'
     """
     if number < _TWO:
-        return _LAST[number]
+        return LAST[number]
     if number < _FOUR:
-        return _MORE[number & _MASK] + _LAST[number >> _BITS]
+        return MORE[number & PAIR] + LAST[number >> _BITS]
     if number < _SIX:
-        middle = _MORE[number >> _BITS & _MASK]
-        return _MORE[number & _MASK] + middle + _LAST[number >> 2 * _BITS]
+        middle = MORE[number >> _BITS & PAIR]
+        return MORE[number & PAIR] + middle + LAST[number >> 2 * _BITS]
     head = b""
-    while number > _MASK:
-        head += _MORE[number & _MASK]
+    while number > PAIR:
+        head += MORE[number & PAIR]
         number >>= _BITS
-    return head + _LAST[number]
+    return head + LAST[number]
