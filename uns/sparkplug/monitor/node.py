@@ -86,9 +86,10 @@ class NodeWatch:
     """One edge node's session as the messages told it so far."""
 
     __slots__ = (
-        "_listening", "aliases", "bd_seq", "budget", "client", "cost", "definitions", "devices", "died_ms", "first_asked_ms", "folded",
-        "has_data", "has_data_since", "has_spoken_since", "is_complete", "last_asked_ms", "late_devices", "life",
-        "node", "order", "past", "primary_host", "twin", "will_bd_seq",
+        "_listening", "aliases", "bd_seq", "budget", "client", "cost", "definitions", "devices",
+        "died_ms", "first_asked_ms", "folded", "has_data", "has_data_since", "has_spoken_since",
+        "is_complete", "last_asked_ms", "late_devices", "life", "node", "order", "past",
+        "primary_host", "twin", "will_bd_seq",
     )  # fmt: skip
 
     def __init__(

@@ -55,8 +55,8 @@ class Order:
     """
 
     __slots__ = (
-        "_ahead", "_budget", "_held", "_is_new", "_listening", "_reorder_ms", "_since_ms", "_taken", "_was_born", "birth",
-        "expected", "was_overtaken",
+        "_ahead", "_budget", "_held", "_is_new", "_listening", "_reorder_ms", "_since_ms", "_taken",
+        "_was_born", "birth", "expected", "was_overtaken",
     )  # fmt: skip
 
     def __init__(self, reorder_ms: int, budget: Budget, listening: Listening) -> None:

@@ -59,7 +59,8 @@ class Sight:
 
     __slots__ = (
         "client", "device", "is_will", "known", "message", "node", "now_ms", "parts", "payload",
-        "place", "points", "said", "seq", "seq_said", "sets", "settings", "tables", "templates", "unreadable",
+        "place", "points", "said", "seq", "seq_said", "sets", "settings", "tables", "templates",
+        "unreadable",
     )  # fmt: skip
 
     def __init__(
