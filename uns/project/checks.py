@@ -12,6 +12,7 @@ from uns.project.draft import Draft, amount_of, written_at
 from uns.project.findings import Findings
 from uns.project.lineage import Layers
 from uns.project.source import Written
+from uns.project.unit_changes import unit_problems
 
 __all__ = ["check_nested", "tag_problems"]
 
@@ -54,6 +55,7 @@ def tag_problems(made: Draft) -> Iterator[Diagnostic]:
     words, layers = made.words, made.layers
     yield from _range_problems(words, layers)
     yield from _alarm_problems(words, layers)
+    yield from unit_problems(made)
     yield from _hysteresis_problems(made)
     yield from _write_problems(words, layers)
     band = words.get("deadband")
