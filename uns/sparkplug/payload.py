@@ -2,7 +2,7 @@
 
 `decode` takes what peers really send; `encode` writes what the specification says. Both are
 the thorough way and cost microseconds per metric. The paths that carry plant data by the
-million are `uns.sparkplug.compiled` (edge node) and `uns.sparkplug.slot` (host).
+million are `uns.sparkplug.compiled` (edge node) and `uns.sparkplug.plain` (host).
 """
 
 from __future__ import annotations
