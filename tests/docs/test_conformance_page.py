@@ -132,7 +132,9 @@ def _row(statement: Statement, proofs: dict[str, list[Proof]]) -> str:
 
 
 def _escaped(words: str) -> str:
-    return words.replace("|", "\\|").replace("*", "\\*").replace("{", "&#123;").replace("$", "&#36;")
+    return (
+        words.replace("|", "\\|").replace("*", "\\*").replace("{", "&#123;").replace("$", "&#36;")
+    )
 
 
 def test_marks_name_statements_that_exist() -> None:

@@ -10,6 +10,7 @@ from uns.equipment import Asset, Connection, Machine, Source, SparkplugId, Tag
 from uns.errors import AddressError
 from uns.hierarchy import MAX_LEVELS, MAX_TOPIC_BYTES
 from uns.project.assets import assets_of, check_assets
+from uns.project.capitals import check_capitals
 from uns.project.catalogue import Catalogue
 from uns.project.checks import check_nested
 from uns.project.connections import Connections, Link, Settings
@@ -64,7 +65,9 @@ def expand(
         machines.append(builder.machine(enterprise))
         relating.add(machines[-1], stamp, parameters)
     machines = relating.joined(machines)
-    check_nested(machines, [stamp.entry.at.at("path") for stamp, _ in planned], findings)
+    places = [stamp.entry.at.at("path") for stamp, _ in planned]
+    check_nested(machines, places, findings)
+    check_capitals(machines, places, findings)
     check_assets(machines, [stamp.asset_at.at for stamp, _ in planned], findings)
     kinds.check_unused_types()
     kinds.report_unused_addresses()
