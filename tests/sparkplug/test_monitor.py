@@ -116,6 +116,16 @@ def test_a_later_pass_never_hides_a_failure() -> None:
     )  # fmt: skip
 
 
+def test_evidence_calls_metrics_by_their_names() -> None:
+    """An alias says nothing to people; the birth said which metric it is."""
+    scene = Scene()
+    scene.session()
+    scene.ddata(lambda p: setattr(p.metrics[0], "double_value", 7))
+    (grade,) = scene.conduct().failures
+    assert grade.evidence is not None
+    assert "`good`: UInt32 in double_value" == grade.evidence.actual
+
+
 def test_a_broken_should_is_advice() -> None:
     """What the specification recommends fails nobody."""
     scene = Scene()

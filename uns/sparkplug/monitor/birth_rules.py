@@ -31,7 +31,7 @@ def by_birth(judge: KnownJudge) -> Callable[[Sight], str | None]:
             if one is None:
                 continue
             if one:
-                return f"{point.label}: {one}"
+                return f"`{known.name}`: {one}" if known is not None else f"{point.label}: {one}"
             verdict = KEPT
         return verdict
 
