@@ -95,6 +95,7 @@ async def test_what_is_put_later_follows(backlog):
         await taken(replay)
         await asyncio.sleep(0.8)
         backlog.put(NODE, "filler", [("x", 500, 192, 501)])
+        replay.nudge()
         assert {"filler": [("x", 500, 192, 501)]} == await taken(replay)
 
 

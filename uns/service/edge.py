@@ -324,6 +324,7 @@ class EdgeNodeService:
                 if alias in names and quality != Quality.STALE
             ],
         )
+        self._replay.nudge()
 
     # ------------------------------------------------------------------ the backlog
 

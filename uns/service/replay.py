@@ -12,6 +12,7 @@ import logging
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Final
 
 from uns.errors import StorageError
@@ -23,8 +24,9 @@ __all__ = ["Replay"]
 
 log = logging.getLogger("uns.edge")
 
-_READ_S: Final = 0.1  # between two looks at what to read or delete, while something is on its way
-_IDLE_S: Final = 0.5  # the same while nothing can be done
+_READ_S: Final = 0.1  # between two looks at what to read or delete, while there is more
+_IDLE_S: Final = 1.0  # the same at least while what was sent waits for its window to pass
+_ASLEEP_S: Final = 60.0  # the same while there is nothing; whoever puts something nudges
 _TROUBLE_S: Final = 5.0  # after the disk failed
 _AHEAD: Final = 2_000  # samples in memory that wait for their turn
 _MOST_TIMES: Final = 3  # a chunk sent so often on one connection is there, whoever asks again
@@ -59,6 +61,7 @@ class Replay:
         self._is_in_trouble = False
         self._credit = 0.0
         self._last_s = time.monotonic()
+        self._nudged = asyncio.Event()
 
     @property
     def is_busy(self) -> bool:
@@ -105,6 +108,11 @@ class Replay:
         self._after = 0
         self._dry_at = -1
         self._round += 1
+        self._nudged.set()
+
+    def nudge(self) -> None:
+        """Something was put."""
+        self._nudged.set()
 
     def arrived(self) -> None:
         """Every chunk that is under way has arrived: the broker answered to what came behind it."""
@@ -113,11 +121,22 @@ class Replay:
     async def run(self, devices: Callable[[], Sequence[str]]) -> None:
         """Read ahead and delete what has arrived, until cancelled; `devices` may send now."""
         while True:
+            self._nudged.clear()
             self._confirm()
-            pause_s = _READ_S if self._samples_in_hand else _IDLE_S
-            if self._wants_more():
-                pause_s = await self._read(devices(), pause_s)
-            await asyncio.sleep(pause_s)
+            is_slow = self._wants_more() and not await self._read(devices())
+            pause_s = _TROUBLE_S if is_slow else self._pause_s()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(pause_s):
+                    await self._nudged.wait()
+            await asyncio.sleep(_READ_S)
+
+    def _pause_s(self) -> float:
+        if self._ready or self._wants_more():
+            return 0.0
+        if not self._under_way:
+            return _ASLEEP_S
+        arrives_s = self._under_way[0][0] + self._window_s
+        return max(arrives_s - time.monotonic(), _IDLE_S)
 
     def _wants_more(self) -> bool:
         ahead = sum(len(chunk.samples) for chunk in self._ready)
@@ -127,9 +146,12 @@ class Replay:
             and self._backlog.put_so_far(self._node) != self._dry_at
         )
 
-    async def _read(self, devices: Sequence[str], pause_s: float) -> float:
-        """Read ahead; return how long to wait before the next time."""
+    async def _read(self, devices: Sequence[str]) -> bool:
+        """Read ahead; return whether the disk could be read."""
         round_, put = self._round, self._backlog.put_so_far(self._node)
+        if not devices:
+            self._dry_at = put  # until a birth, which lets us look again
+            return True
         try:
             chunks = await asyncio.to_thread(
                 self._backlog.read, self._node, devices, after=self._after, most_samples=_AHEAD
@@ -138,12 +160,12 @@ class Replay:
             if not self._is_in_trouble:
                 log.warning("the backlog of %s cannot be read: %s", self._node, error)
             self._is_in_trouble = True
-            return _TROUBLE_S
+            return False
         self._is_in_trouble = False
         if round_ == self._round:
             self._dry_at = -1 if chunks else put
             self._take_in_hand(chunks)
-        return pause_s
+        return True
 
     def _take_in_hand(self, chunks: Sequence[Chunk]) -> None:
         new = [chunk for chunk in chunks if chunk.number not in self._in_hand]
