@@ -175,8 +175,11 @@ class KnownDevice:
 
     def _find_way(self, raw: bytes) -> Way | None:
         """By a head of another length than most have."""
-        ways = (self._ways.get(raw[:size]) for size in self._heads[1:])
-        return next(filter(None, ways), None)
+        for size in self._heads[1:]:
+            way = self._ways.get(raw[:size])
+            if way is not None:
+                return way
+        return None
 
     def _find_slot(self, metric: Metric) -> Slot | None:
         """By alias, else by name: a metric may carry either or both."""
