@@ -93,7 +93,7 @@ class Kinds:
         if shape.is_abstract:
             self._shapes.refuse_abstract(shape, at.at("is"))
             return None
-        own = [layers_of(e.words.tags, e.at.at("tags"), self._findings) for e in stamp.levels]
+        own = [layers_of(e.words.tags, e.tags_at, self._findings) for e in stamp.levels]
         for layers in own:
             self._report_unknown(layers, shape)
         tags = []
@@ -175,7 +175,7 @@ class Kinds:
 
     def _layers(self, binding: Entry[BindingWords]) -> dict[str, Layer]:
         if binding.name not in self._mapped:
-            at = binding.at.at("tags")
+            at = binding.tags_at
             self._mapped[binding.name] = layers_of(binding.words.tags, at, self._findings)
         return self._mapped[binding.name]
 

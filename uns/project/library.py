@@ -15,18 +15,22 @@ from pydantic import BeforeValidator
 from uns.project.diagnose import Diagnostic, diagnostic, mistakes, validate
 from uns.project.machine_words import RelationWords, read_relation
 from uns.project.models import (
+    Addresses,
     BindingWords,
+    Bound,
     ConsumerWords,
     InstanceWords,
     OverrideWords,
     ProjectWords,
     SchemaWords,
     SiteWords,
+    Tags,
     TypeWords,
 )
 from uns.project.nearest import suggestion
 from uns.project.source import Source, Written
 from uns.project.sparkplug_words import ForeignWords, SparkplugWords
+from uns.project.tag_list import TagLists, is_tag_list
 from uns.project.words import Name, or_nothing
 from uns.route.words import RouteWords, TemplateWords
 
@@ -42,6 +46,12 @@ class Entry(Generic[W]):
     name: str
     words: W
     at: Written
+    list_at: Written | None = None  # the tag list, where `tags:` names one
+
+    @property
+    def tags_at(self) -> Written:
+        """Where its tags are written."""
+        return self.list_at or self.at.at("tags")
 
 
 @dataclass(slots=True)
@@ -63,14 +73,15 @@ class Library:
     brokers: dict[str, Entry[str]] = field(default_factory=dict)
     sparkplug: dict[str, Entry[Any]] = field(default_factory=dict)  # all its words but `foreign`
     foreign: list[Entry[ForeignWords]] = field(default_factory=list)
+    lists: TagLists | None = None
     first: Written | None = None  # the beginning of the first file that says anything
     broken: set[tuple[str, str]] = field(default_factory=set)
     found: list[Diagnostic] = field(default_factory=list)
 
     @classmethod
-    def of(cls, sources: Iterable[Source]) -> Library:
-        """Merge `sources`; what is wrong with them is in `found`."""
-        library = cls()
+    def of(cls, sources: Iterable[Source], lists: TagLists | None = None) -> Library:
+        """Merge `sources` and the tag `lists` they name; what is wrong with them is in `found`."""
+        library = cls(lists=lists)
         for source in sources:
             library._add(source)
         return library
@@ -145,12 +156,34 @@ class Library:
         entries: list[Entry[Any]] = getattr(self, key)
         for number, raw in enumerate(value):
             place = at.at(number)
-            words, found = validate(_LISTS[key], raw, place)
+            entry, found = self._entry("", _LISTS[key], raw, place)
             self.found += found
-            if found:
+            if entry is None:
                 self.broken.add((key, ""))
             else:
-                entries.append(Entry("", words, place))
+                entries.append(entry)
+
+    def _entry(
+        self, name: str, model: Any, raw: Any, at: Written
+    ) -> tuple[Entry[Any] | None, list[Diagnostic]]:
+        """An entry, its tags from a list where it names one, and what is wrong with it."""
+        tags = raw.get("tags") if isinstance(raw, dict) else None
+        if self.lists is None or not isinstance(tags, str) or not is_tag_list(tags):
+            words, found = validate(model, raw, at)
+            return None if found else Entry(name, words, at), found
+        words, found = validate(model, {**raw, "tags": {}}, at)
+        of_type = isinstance(words, TypeWords)
+        sheet, wrong = self.lists.find(tags, at.at("tags"), of_type=of_type)
+        found += wrong
+        if sheet is None or words is None:
+            return None, found
+        listed = Written(sheet)
+        kind = Tags if of_type else Bound if isinstance(words, BindingWords) else Addresses
+        said, wrong = validate(kind, sheet.data, listed)
+        found += wrong
+        if found or sheet.mistakes:
+            return None, found
+        return Entry(name, words.model_copy(update={"tags": said}), at, listed), []
 
     def _add_mapping(self, key: str, value: Any, at: Written) -> None:
         if not isinstance(value, dict):
@@ -166,14 +199,14 @@ class Library:
                 self.found += [_of_key(place, one) for one in found]
                 self.broken.add((key, str(name)))
                 continue
-            words, found = validate(kind.words, raw, place)
+            entry, found = self._entry(name, kind.words, raw, place)
             self.found += found
             if name in entries:
                 self.found.append(_defined_twice(f"`{name}`", place, entries[name].at))
-            elif found:
+            elif entry is None:
                 self.broken.add((key, name))
             else:
-                entries[name] = Entry(name, words, place)
+                entries[name] = entry
 
 
 @dataclass(frozen=True, slots=True)

@@ -146,7 +146,7 @@ class Shapes:
             tags.update(parent.tags)
             lineage += parent.lineage
             meaning = meaning or parent.semantic_id
-        for name, layer in layers_of(words.tags, entry.at.at("tags"), self._findings).items():
+        for name, layer in layers_of(words.tags, entry.tags_at, self._findings).items():
             if layer.words.is_ is None:
                 _add_tag(tags, name, layer)
             elif (part := self.find(layer.words.is_, layer.at.at("is"))) is None:

@@ -7,10 +7,12 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from uns.project.catalogue import Catalogue
+from uns.project.cells import spreadsheet_text
 from uns.project.diagnose import Diagnostic
 from uns.project.ends import brokers_of, targets_of
 from uns.project.expand import expand
@@ -21,6 +23,7 @@ from uns.project.routing import check_routes
 from uns.project.secrets import Secrets
 from uns.project.source import Source, Span, Written
 from uns.project.sparkplug import sparkplug_of
+from uns.project.tag_list import TagLists
 
 __all__ = ["Loaded", "load", "read_sources"]
 
@@ -63,14 +66,16 @@ def load(
     secrets = Secrets(os.environ if environment is None else environment, base)
     with _paused_gc():
         sources = read_sources(folder, findings)
-        project = _expanded(sources, base, catalogue, secrets, findings, given=given or {})
-        kept = {name: source.without_tree() for name, source in sources.items()}
-        del sources
+        lists = TagLists(partial(_tag_list, base))
+        library = Library.of(sources.values(), lists)
+        project = _expanded(library, base, catalogue, secrets, findings, given=given or {})
+        kept = {name: source.without_tree() for name, source in sources.items()} | lists.sources
+        del sources, library
     return Loaded(project, findings.sorted(), kept)
 
 
 def _expanded(
-    sources: Mapping[str, Source],
+    library: Library,
     folder: Path,
     catalogue: Catalogue,
     secrets: Secrets,
@@ -79,7 +84,6 @@ def _expanded(
     given: Mapping[str, Any],
 ) -> Project | None:
     """The project, or None where something forbids it."""
-    library = Library.of(sources.values())
     findings.extend(library.found)
     _require_enterprise(library, findings)
     expanded = expand(library, catalogue, secrets, findings, given=given)
@@ -150,6 +154,20 @@ def _read(path: Path, findings: Findings) -> Source:
         span = Span(line, column, line, column + 1)
         findings.extend([_not_utf8(path.name, content[error.start], span)])
         return source
+
+
+def _tag_list(folder: Path, name: str) -> str:
+    """The text of a tag list; raises OSError or ValueError where it cannot be had."""
+    path = folder / name
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise ValueError("it is outside of the project's folder")
+    if path.exists() and not path.is_file():  # a pipe would wait for ever
+        raise ValueError("it is not a file")
+    with path.open("rb") as file:
+        content = file.read(_LARGEST + 1)
+    if len(content) > _LARGEST:
+        raise ValueError("it is larger than 64 MB")
+    return spreadsheet_text(content)
 
 
 def _nowhere(name: str) -> Written:

@@ -41,8 +41,10 @@ from uns.route.words import RouteWords, TemplateWords
 
 __all__ = [
     "AddressWords",
+    "Addresses",
     "AlarmWords",
     "BindingWords",
+    "Bound",
     "ConsumerWords",
     "InstanceWords",
     "OverrideWords",
@@ -50,6 +52,7 @@ __all__ = [
     "SchemaWords",
     "SiteWords",
     "TagWords",
+    "Tags",
     "TypeWords",
     "WriteWords",
 ]
@@ -228,8 +231,8 @@ class TypeWords(Words):
     semantic_id: str = Field("", description="Its meaning in a dictionary (ECLASS, IEC CDD).")
     tags: Annotated[Tags, BeforeValidator(or_nothing)] = Field(
         default_factory=dict,
-        description="Its tags, by name; `/` or `.` makes a group.",
-        examples=["{speed: {unit: m/s}}"],
+        description="Its tags, by name; `/` or `.` makes a group. Or a tag list: a CSV file.",
+        examples=["{speed: {unit: m/s}}", "filler_tags.csv"],
     )
     relations: Relations = _relations()
 
@@ -245,8 +248,8 @@ class BindingWords(Words):
     )
     tags: Annotated[Bound, BeforeValidator(read_all_tags)] = Field(
         description="Addresses by tag, where `*` is every other tag; "
-        "or one template for all of them with `{tag}`.",
-        examples=["s=Line{n}.{tag:pascal}", "{speed: DB1.DBD4:REAL}"],
+        "or one template for all of them with `{tag}`; or a tag list: a CSV file.",
+        examples=["s=Line{n}.{tag:pascal}", "{speed: DB1.DBD4:REAL}", "filler_tags.csv"],
     )
     with_: Parameters = Field(
         default_factory=dict,

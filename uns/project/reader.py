@@ -19,6 +19,7 @@ __all__ = [
     "BREAK",
     "MAX_DEPTH",
     "MAX_NODES",
+    "NOT_PRINTABLE",
     "Child",
     "Mistake",
     "Node",
@@ -83,7 +84,7 @@ class Reader:
 
     def document(self) -> tuple[Any, Child]:
         """The value of the only document and where it is; (None, None) where there is none."""
-        if strange := _NOT_PRINTABLE.search(self._text):
+        if strange := NOT_PRINTABLE.search(self._text):
             self.mistakes.append(_control_character(self._text, strange.start()))
             return None, None
         loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(self._text)
@@ -213,7 +214,7 @@ _NUMERIC = frozenset("-+.0123456789")
 _LONGEST_NUMBER = 100
 
 # YAML 1.2.2 §5.1: what a stream may hold.
-_NOT_PRINTABLE = re.compile(
+NOT_PRINTABLE = re.compile(
     "[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
 )
 BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")  # as libyaml counts lines

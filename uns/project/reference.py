@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from uns.project import datatypes, units
+from uns.project import columns, datatypes, units
 from uns.project.machine_words import RELATIONS, AssetWords, RelationWords
 from uns.project.models import (
     AddressWords,
@@ -107,7 +107,7 @@ def project_file_page() -> str:
     filters = ", ".join(f"`{name}`" for name in FILTERS)
     parts = [_INTRO.replace("{filters}", filters)]
     parts += ["\n".join(_section(*section)) for section in _SECTIONS]
-    parts += ["\n".join(_names())]
+    parts += ["\n".join(_columns()), "\n".join(_names())]
     return "\n".join(parts)
 
 
@@ -137,6 +137,23 @@ def _examples(field: FieldInfo) -> str:
 
 def _cell(text: str) -> str:
     return text.replace("|", "\\|")
+
+
+def _columns() -> Iterator[str]:
+    yield "## columns of a tag list"
+    yield ""
+    yield (
+        "Where `tags:` names a CSV file, its first row names the columns, in any order; capitals, "
+        "blanks and `_` do not matter. Only `name` is needed. A heading with `#` is for people. "
+        "See [how to keep tags in a spreadsheet](../how-to/tags-in-a-spreadsheet.md)."
+    )
+    yield ""
+    yield "| column | also called | what it says |"
+    yield "|---|---|---|"
+    for name, (sentence, others) in columns.COLUMNS.items():
+        also = ", ".join(f"`{other}`" for other in others)
+        yield f"| `{name}` | {also} | {sentence} |"
+    yield ""
 
 
 def _names() -> Iterator[str]:
