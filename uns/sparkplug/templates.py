@@ -59,11 +59,15 @@ class Templates:
                 )
 
     def birth(self, now_ms: int, profile: WireProfile) -> list[bytes]:
-        """The definitions as metrics of an NBIRTH; they have no alias, for no data carries them."""
+        """The definitions as metrics of an NBIRTH; they have no alias, for no data carries them.
+
+        A member that is an instance is whole here too (…-template-instance-members-birth).
+        """
         births = []
         for name, template in self._definitions.items():
             metric = CompiledMetric(MetricDefinition(name, DataType.TEMPLATE), None, profile)
-            members = (replace(member, timestamp_ms=now_ms) for member in template.metrics)
+            stamped = (replace(member, timestamp_ms=now_ms) for member in template.metrics)
+            members = (self._whole_member(member, member, now_ms) for member in stamped)
             shape = replace(template, metrics=tuple(members))
             births.append(metric.birth(shape, Quality.GOOD, now_ms))
         return births
