@@ -10,6 +10,8 @@ from uns.equipment import Machine, Tag
 from uns.errors import ProjectError
 from uns.metric import Quality, Reading, Value
 from uns.route.expression import Calc, compile_calc
+from uns.route.unit_words import find_conversions
+from uns.units import Conversion
 
 __all__ = ["Derived"]
 
@@ -21,6 +23,7 @@ class _Formula:
     handle: int
     tag: Tag
     calc: Calc
+    conversions: Mapping[str, Conversion]  # what `in_unit` asks for
 
 
 class Derived:
@@ -33,12 +36,14 @@ class Derived:
     def __init__(self, machine: Machine, handles: Mapping[str, int]) -> None:
         """Compile the formulae; `handles` maps tag names to reading handles.
 
-        Raises ProjectError where formulae depend on each other in a circle.
+        Raises ProjectError where formulae depend on each other in a circle, or ask for a unit
+        that a tag cannot be told in.
         """
+        units = {_word(tag.name): tag.unit for tag in machine.tags}
         self._name_of = {handle: _word(name) for name, handle in handles.items()}
         self._now: dict[str, Reading] = {}
         compiled = {
-            _word(tag.name): _Formula(handles[tag.name], tag, compile_calc(tag.calc))
+            _word(tag.name): _formula(handles[tag.name], tag, units)
             for tag in machine.tags
             if tag.calc
         }
@@ -71,10 +76,16 @@ class Derived:
         if len(known) < len(inputs):
             return (formula.handle, None, Quality.BAD, timestamp)
         quality = _worst([reading[2] for reading in known])
-        value = formula.calc.evaluate({name: self._now[name][1] for name in formula.calc.names})
+        values = {name: self._now[name][1] for name in formula.calc.names}
+        value = formula.calc.evaluate({**values, **formula.conversions})
         if value is None:
             return (formula.handle, None, Quality.BAD, timestamp)
         return (formula.handle, _as_typed(value, formula.tag), quality, timestamp)
+
+
+def _formula(handle: int, tag: Tag, units: Mapping[str, str]) -> _Formula:
+    calc = compile_calc(tag.calc)
+    return _Formula(handle, tag, calc, find_conversions(calc.in_units, units))
 
 
 def _word(name: str) -> str:

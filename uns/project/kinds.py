@@ -12,6 +12,7 @@ from typing import Any
 
 from uns.equipment import Place
 from uns.project.calc import check_calc, check_circles, in_part
+from uns.project.calc_units import check_calc_units
 from uns.project.checks import tag_problems
 from uns.project.draft import Draft, draft
 from uns.project.findings import Findings
@@ -96,17 +97,19 @@ class Kinds:
         own = [layers_of(e.words.tags, e.tags_at, self._findings) for e in stamp.levels]
         for layers in own:
             self._report_unknown(layers, shape)
-        tags = []
+        tags, drafts = [], []
         is_foreign = self._is_foreign(stamp)
         known = {name.replace("/", ".") for name in shape.tags}
         for name, shaped in shape.tags.items():
             tag = self._tag(name, shaped, bindings, own, shape.tags)
+            drafts.append((tag.draft, shaped.home))
             if tag.draft.fixed["calc"]:
                 check_calc(tag.draft, known, self._findings)
             is_wanted = is_foreign or not tag.draft.words.get("optional")
             if tag.feed or tag.draft.words.get("calc") or is_wanted:
                 tags.append(tag)
         check_circles((tag.draft for tag in tags), self._findings)
+        check_calc_units(drafts, self._findings)
         if not is_foreign:
             self._warn_unmapped(stamp, tags, bindings)
         longest = max((len(tag.draft.name) for tag in tags), default=0)
@@ -237,8 +240,12 @@ class Kinds:
         used = {name for kind in self._kinds.values() if kind for name in kind.shape.lineage}
         for name, entry in self._library.types.items():
             shape = None if name in used else self._shapes.find(name, entry.at)
-            for tag, shaped in shape.tags.items() if shape else ():
-                made = draft(tag, shaped.layers)
+            drafts = [
+                (draft(tag, shaped.layers), shaped.home)
+                for tag, shaped in (shape.tags.items() if shape else ())
+            ]
+            check_calc_units(drafts, self._findings)
+            for made, _ in drafts:
                 found = tag_problems(made)
                 self._findings.extend(one for one in found if one.code != _NEEDS_RANGE)
                 if made.fixed["calc"]:

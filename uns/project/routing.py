@@ -47,7 +47,7 @@ def check_routes(
         at = _place(problem, library)
         code = "UNS403"
         if problem.column:
-            at, code = at.inside(problem.column), "UNS401"
+            at, code = at.inside(problem.column), problem.code or "UNS401"
         findings.add(code, problem.message, at, hint=problem.hint)
 
 

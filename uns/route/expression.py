@@ -23,6 +23,8 @@ from typing import Any, Final
 from uns.errors import ProjectError
 from uns.metric import Value
 from uns.route.functions import FUNCTIONS, OPERATIONS
+from uns.route.unit_words import InUnit, converted
+from uns.units import Unit, UnitError, read
 
 __all__ = [
     "Calc",
@@ -58,6 +60,7 @@ class Expression:
     text: str
     names: Mapping[str, int]
     _call: Callable[[_Getter], Any] = field(repr=False, compare=False)
+    in_units: tuple[InUnit, ...] = ()  # whose conversions have to be among the values
 
     def evaluate(self, values: Mapping[str, Any]) -> Any:
         """The result for `values`; a name that is not among them is None."""
@@ -74,6 +77,7 @@ class Calc:
     text: str
     names: tuple[str, ...]
     _call: Callable[[_Getter], Any] = field(repr=False, compare=False)
+    in_units: tuple[InUnit, ...] = ()  # whose conversions have to be among the values
 
     def evaluate(self, values: Mapping[str, Any]) -> Value:
         """The result; None where an input is None, or the result is no finite value."""
@@ -94,7 +98,8 @@ def is_expression(leaf: object) -> bool:
 def compile_expression(text: str) -> Expression:
     """Compile a leaf, `=` included; raises ExpressionError with the column of the mistake."""
     translation = _translate(text, tag_prefix="tag.")
-    return Expression(text, translation.names, _build(text, translation))
+    call = _build(text, translation)
+    return Expression(text, translation.names, call, tuple(translation.in_units))
 
 
 def compile_calc(text: str) -> Calc:
@@ -106,7 +111,8 @@ def compile_calc(text: str) -> Calc:
     99.0
     """
     translation = _translate(text, tag_prefix="")
-    return Calc(text, tuple(translation.names), _build(text, translation))
+    call = _build(text, translation)
+    return Calc(text, tuple(translation.names), call, tuple(translation.in_units))
 
 
 @dataclass(slots=True)
@@ -115,6 +121,7 @@ class _Translation:
 
     tag_prefix: str
     names: dict[str, int] = field(default_factory=dict)
+    in_units: list[InUnit] = field(default_factory=list)
     temporaries: int = 0
     body: ast.expr = field(default_factory=lambda: ast.Constant(None))
 
@@ -143,8 +150,10 @@ def _translate(text: str, *, tag_prefix: str) -> _Translation:
     except _NotAllowedError as error:
         shown = len(body.encode()[: error.node.col_offset].decode(errors="ignore"))
         raise ExpressionError(error.text, column=start + shown + 1, hint=error.hint) from error
-    columns = {name: start + column + 1 for name, column in translation.names.items()}
-    translation.names = columns
+    translation.names = {name: start + at + 1 for name, at in translation.names.items()}
+    translation.in_units = [
+        one._replace(column=start + one.column + 1) for one in translation.in_units
+    ]
     return translation
 
 
@@ -160,6 +169,7 @@ _GLOBALS: Final[dict[str, Any]] = {
     "__builtins__": {},
     **OPERATIONS,
     **{f"f_{name}": function.call for name, function in FUNCTIONS.items()},
+    "_converted": converted,
 }
 
 
@@ -216,10 +226,10 @@ def _call(node: ast.Call, into: _Translation, depth: int) -> ast.expr:
     if not isinstance(node.func, ast.Name) or node.keywords:
         raise _NotAllowedError(node, "only the functions of the language can be called, by place")
     name = node.func.id
-    if name == "tag":
-        return _tag(node, into)
+    if name in _SPECIAL:
+        return _SPECIAL[name](node, into, depth)
     if name not in FUNCTIONS:
-        known = ", ".join(FUNCTIONS)
+        known = ", ".join([*FUNCTIONS, *_SPECIAL])
         raise _NotAllowedError(node, f"there is no function `{name}`", hint=f"one of {known}")
     function = FUNCTIONS[name]
     if not function.least <= len(node.args) <= function.most:
@@ -228,11 +238,56 @@ def _call(node: ast.Call, into: _Translation, depth: int) -> ast.expr:
     return _call_of(f"f_{name}", *(_expression(part, into, depth) for part in node.args))
 
 
-def _tag(node: ast.Call, into: _Translation) -> ast.expr:
+def _tag(node: ast.Call, into: _Translation, _depth: int) -> ast.expr:
     name = node.args[0] if len(node.args) == 1 else None
     if not (isinstance(name, ast.Constant) and isinstance(name.value, str)):
         raise _NotAllowedError(node, "tag() takes one name in quotes", hint="tag('drive/temp')")
     return _value_of(into.tag_prefix + name.value.replace("/", "."), node, into)
+
+
+def _in_unit(node: ast.Call, into: _Translation, depth: int) -> ast.expr:
+    """`_converted(get('pressure'), get('pressure in kPa'))`: see uns/route/unit_words.py."""
+    unit = _unit(node)
+    value = _expression(node.args[0], into, depth)
+    if not (isinstance(value, ast.Call) and isinstance(value.func, ast.Name)) or (
+        value.func.id != "get"
+    ):
+        raise _NotAllowedError(
+            node.args[0],
+            "in_unit() takes a tag or a total, by its name",
+            hint="a sum or product is in the units of its parts: tell those in a unit",
+        )
+    name = ast.literal_eval(value.args[0])
+    asked = InUnit(name, unit, node.col_offset)
+    into.in_units.append(asked)
+    return _call_of("_converted", value, _call_of("get", ast.Constant(asked.key)))
+
+
+def _quantity(node: ast.Call, into: _Translation, depth: int) -> ast.expr:
+    """Only a word for `uns check`: the number itself, whose unit somebody says."""
+    _unit(node)
+    return _expression(node.args[0], into, depth)
+
+
+def _unit(node: ast.Call) -> Unit:
+    """The unit that stands last in in_unit() and quantity()."""
+    name = ast.unparse(node.func)
+    unit = node.args[1] if len(node.args) == 2 else None  # noqa: PLR2004 - a value and a unit
+    if not (isinstance(unit, ast.Constant) and isinstance(unit.value, str)):
+        raise _NotAllowedError(
+            node, f"{name}() takes a value and a unit in quotes", hint=f"{name}(…, 'kPa')"
+        )
+    try:
+        return read(unit.value)
+    except UnitError as error:
+        raise _NotAllowedError(unit, str(error), error.hint) from None
+
+
+_SPECIAL: Final[Mapping[str, Callable[[ast.Call, _Translation, int], ast.expr]]] = {
+    "in_unit": _in_unit,
+    "quantity": _quantity,
+    "tag": _tag,
+}
 
 
 def _binary(node: ast.BinOp, into: _Translation, depth: int) -> ast.expr:

@@ -15,12 +15,16 @@ from uns.route.template import (
     YamlPath,
     duration_ms,
     filled,
+    in_units_of,
     leaves,
     machines_of,
     tags_in,
+    units_of,
 )
+from uns.route.unit_words import find_conversion
 from uns.route.words import RouteWords, TemplateWords
 from uns.topic import TopicFilter
+from uns.units import UnitError
 
 __all__ = ["RouteProblem", "fit_problems", "problems", "template_problems"]
 
@@ -34,12 +38,16 @@ _ONLY_IN_MAP: Final = "id"
 
 @dataclass(frozen=True, slots=True)
 class RouteProblem:
-    """A mistake in `templates` or `routes`; `column` (from 1) is where in the text, 0 if nowhere."""
+    """A mistake in `templates` or `routes`; `column` (from 1) is where in the text, 0 if nowhere.
+
+    `code` is the page about it, where that is no page about routes or expressions in general.
+    """
 
     path: YamlPath
     message: str
     hint: str = ""
     column: int = 0
+    code: str = ""
 
 
 def problems(
@@ -199,6 +207,32 @@ def fit_problems(
             )
     for tag_path, name, needs_whole in _asked_tags(words.use, template, params):
         yield from _tag_problems(tag_path, name, machines_of(words, machines), needs_whole)
+    yield from _unit_problems(words, template, params, machines)
+
+
+def _unit_problems(
+    words: RouteWords,
+    template: TemplateWords,
+    params: Mapping[str, Any],
+    machines: Sequence[Machine],
+) -> Iterator[RouteProblem]:
+    """What an expression wants in a unit that it cannot be told in, on any machine."""
+    counters = {
+        name: str(filled(tag, params)) for name, tag in template.trigger.counter.tags.items()
+    }
+    units = [(one, units_of(one, counters)) for one in machines_of(words, machines)]
+    for path, leaf in leaves(("templates", words.use), template):
+        for asked in in_units_of(leaf):
+            is_of_tag = asked.name.startswith(("tag.", "total.", "delta."))
+            for machine, known in units:
+                if is_of_tag and asked.name not in known:
+                    continue  # the tag is not there, which was told
+                try:
+                    find_conversion(asked, known.get(asked.name))
+                except UnitError as error:
+                    message = f"{error} ({machine.topic})"
+                    yield RouteProblem(path, message, column=asked.column, code="UNS236")
+                    break
 
 
 def _tag_problems(

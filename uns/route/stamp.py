@@ -12,8 +12,19 @@ from uns.route.expression import Expression, compile_expression
 from uns.route.message_schema import MessageSchema
 from uns.route.problems import fit_problems, template_problems
 from uns.route.route import Route, RoutePlan
-from uns.route.template import compiled, duration_ms, filled, leaves, machines_of, renderer, tags_in
+from uns.route.template import (
+    compiled,
+    duration_ms,
+    filled,
+    in_units_of,
+    leaves,
+    machines_of,
+    renderer,
+    tags_in,
+    units_of,
+)
 from uns.route.trigger import ORDER, CounterSettings
+from uns.route.unit_words import find_conversions
 from uns.route.words import CounterWords, RouteWords, TemplateWords
 
 __all__ = ["stamp"]
@@ -71,6 +82,7 @@ def _plan(
     counter = words.trigger.counter
     tags = {name: str(filled(tag, params)) for name, tag in counter.tags.items()}
     asked = [tag for _, leaf in leaves((), words) for tag in tags_in(leaf)]
+    in_units = [one for _, leaf in leaves((), words) for one in in_units_of(leaf)]
     levels = machine.topic.levels
     constants = {
         **params,
@@ -80,6 +92,7 @@ def _plan(
         "line": machine.line.text,
         "name": levels[-1],
         **{f"unit.{name}": _tag(machine, tag).unit or None for name, tag in tags.items()},
+        **find_conversions(in_units, units_of(machine, tags)),
     }
     return RoutePlan(
         name=route.name or route.use,

@@ -13,6 +13,7 @@ from uns.route.expression import (
     compile_expression,
     is_expression,
 )
+from uns.route.unit_words import InUnit
 from uns.route.words import RouteWords, TemplateWords
 from uns.topic import TopicFilter
 
@@ -22,10 +23,12 @@ __all__ = [
     "compiled",
     "duration_ms",
     "filled",
+    "in_units_of",
     "leaves",
     "machines_of",
     "renderer",
     "tags_in",
+    "units_of",
 ]
 
 YamlPath: TypeAlias = tuple[str | int, ...]
@@ -78,6 +81,25 @@ def tags_in(leaf: str) -> Iterator[str]:
     for name in names:
         if name.startswith("tag."):
             yield name.removeprefix("tag.").replace(".", "/")
+
+
+def in_units_of(leaf: str) -> tuple[InUnit, ...]:
+    """What an expression wants in a unit by in_unit(…)."""
+    if not is_expression(leaf):
+        return ()
+    try:
+        return compile_expression(leaf).in_units
+    except ExpressionError:
+        return ()  # told as a problem of its own
+
+
+def units_of(machine: Machine, counters: Mapping[str, str]) -> dict[str, str]:
+    """The units of what expressions can name; `counters` are tags by their name in the trigger."""
+    units = {f"tag.{tag.name.replace('/', '.')}": tag.unit for tag in machine.tags}
+    for name, tag_name in counters.items():
+        if tag := machine.find_tag(tag_name):
+            units |= {f"total.{name}": tag.unit, f"delta.{name}": tag.unit}
+    return units
 
 
 def renderer(tree: Any, params: Mapping[str, Any]) -> Callable[[Mapping[str, Any]], Any]:

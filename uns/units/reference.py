@@ -27,6 +27,27 @@ A unit is more than a label:
   `bar` and `Cel`. Braces may name what is counted or how it is measured: `{bottle}` does not fit
   `{pallet}`, `bar{gauge}` does not fit `bar{absolute}`; what has no braces fits both.
 - A temperature within a product is a difference: `Cel/min` is `K/min`.
+- A type says a tag's unit once; types that extend it, bindings and overrides keep it. A device
+  that counts in another unit is put right by `scale`: `[0, 100, 0, 1]` makes bar of kPa.
+- Readers choose: `uns get TOPIC --unit kPa`, and `in_unit(tag('pressure'), 'kPa')` in a route.
+
+## Units in formulas
+
+`uns check` works each `calc` out with units in place of values.
+
+| in a `calc` | what is checked |
+|---|---|
+| `a + b`, `a - b`, `a < b`, `max(a, b)`, `a if x else b` | both have the same unit; `Cel + K` is fine |
+| `a * b`, `a / b`, `a ** 2`, `sqrt(a)` | nothing; the unit is worked out |
+| the result | it measures what the tag's `unit` measures, in the same size |
+| `in_unit(a, 'kPa')` | the value of the tag `a`, told in kPa; a tag with a unit that fits |
+| `quantity(80, 'A')` | the number 80, and that it is in ampere |
+
+A bare number has the unit of what it is added to or compared with. Where one is multiplied in, it
+may be a conversion (`current * volts / 1000` is in kW) or have a unit that nobody said
+(`100 * current / 80`): then the size is not checked, and another dimension is a warning, which
+`quantity` settles. A tag without a unit is never held against a formula. Torque times angular
+speed is power: the radian counts as 1 in a result.
 """
 
 
