@@ -38,7 +38,7 @@ class LineShell:
         self.stored_bd_seq = 0
         self.at: SimulatedBroker | None = None
         self.problems: list[Problem] = []
-        self.commands: list[Command] = []
+        self.on_command: Callable[[Command], None] = lambda _: None
         self._brokers = brokers
 
     def connect(self, now_ms: int, *, left: bool = True, arrived: bool = True) -> None:
@@ -96,7 +96,7 @@ class LineShell:
                 case Problem():
                     self.problems.append(effect)
                 case Command():
-                    self.commands.append(effect)
+                    self.on_command(effect)
 
 
 class HostShell:

@@ -20,7 +20,9 @@ from uns.sparkplug import (
     Template,
     decode,
     encode,
+    first_alias,
 )
+from uns.sparkplug.varint import varint
 
 NODE = NodeId("acme:leeds", "packaging:line1")
 GOOD = MetricDefinition("good", DataType.UINT32)
@@ -201,3 +203,16 @@ def test_removing_a_template_in_use_is_refused(now):
     with pytest.raises(ProjectError, match="Motor"):
         edge.change_templates({}, now)
     assert "Motor" in [metric.name for metric in decode(edge.connected(now)[0].payload).metrics]
+
+
+def test_processes_with_other_metrics_number_them_elsewhere():
+    """The same metrics have the same numbers always; others share none with them."""
+    one = {"": [], "filler": [MetricDefinition("good", DataType.UINT32)]}
+    other = {"": [], "filler": [MetricDefinition("bad", DataType.UINT32)]}
+    numbers = []
+    for devices in (one, other, one):
+        edge = EdgeNode(NODE, devices, settings=EdgeSettings(first_alias=first_alias(devices)))
+        numbers.append({*edge.aliases("filler").values()})
+    assert numbers[0] == numbers[2]
+    assert numbers[0].isdisjoint(numbers[1])
+    assert 3 == len(varint(min(numbers[0])))

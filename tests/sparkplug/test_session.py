@@ -36,8 +36,11 @@ from uns.sparkplug import (
     MetricDefinition,
     NodeId,
     Payload,
+    WriteOutcome,
+    Written,
     decode,
     encode,
+    first_alias,
 )
 from uns.sparkplug.monitor import Monitor
 
@@ -59,6 +62,7 @@ LAYOUTS = [  # of processes and of changes at run time: the same names under oth
     {"filler": [GOOD], "labeller": [STATE, MODE], "": []},
 ]
 DEVICES = ("", "filler", "labeller")
+CONTROL = ("bdSeq", "Node Control/Rebirth")
 QUALITIES = st.sampled_from([*Quality])
 PICK = st.integers(0, 2**16)
 BIRTHS_WITHIN_MS = 1_000  # a broker may hold anything back, births for less than the time-out
@@ -96,11 +100,19 @@ class World(RuleBasedStateMachine):
         self.host = HostShell(HostApplication(HOST_ID), self.brokers)
         self.host.on_event = self.heard
         self.numbers = count(10)
+        self.line.on_command = self.obey
+        self.writes = {}  # number → value, of writes whose end is open
+        self.obeyed = set()
         self.owners = {}  # value → (device, metric) that it was read from
 
     def new_edge(self, bd_seq=0):
-        where = EdgeSettings(primary_host=self.primary_host, servers=len(self.servers))
-        return EdgeNode(NODE, LAYOUTS[self.layout], bd_seq=bd_seq, settings=where)
+        layout = LAYOUTS[self.layout]
+        where = EdgeSettings(
+            primary_host=self.primary_host,
+            servers=len(self.servers),
+            first_alias=first_alias(layout),
+        )
+        return EdgeNode(NODE, layout, bd_seq=bd_seq, settings=where)
 
     @property
     def edge(self):
@@ -132,7 +144,7 @@ class World(RuleBasedStateMachine):
             for topic in broker.overdue(HOST, late, lambda topic: "/NBIRTH/" in topic):
                 self.deliver_to_host(server, topic)
             if self.line.at is broker:
-                for topic in broker.overdue(EDGE, late):
+                for topic in broker.overdue(EDGE, self.now):
                     self.deliver_to_edge(topic)
                     if self.line.at is not broker:
                         break
@@ -223,6 +235,30 @@ class World(RuleBasedStateMachine):
             readings.append((alias, value, data.draw(QUALITIES), self.now - age * number % 100))
         self.line.carry_out(self.edge.observed(device, readings, self.now))
 
+    @rule(device=st.sampled_from(DEVICES), pick=PICK)
+    def someone_writes(self, device, pick):
+        """To a metric that the host shows as live; a device does what it is told, at once."""
+        names = sorted(n for d, n in self.host.live if d == device and n not in CONTROL)
+        if not names:
+            return
+        name = names[pick % len(names)]
+        device_known = self.host.host._nodes[NODE].find_device(device)
+        if device_known is None:  # its node was born again, and its own birth is awaited
+            return
+        value = of_datatype(device_known.find(name).datatype, next(self.numbers))
+        self.owners[value] = (device, name)
+        write = self.host.host.write(NODE, device, name, value, self.now)
+        self.writes[write.id] = value
+        self.host.carry_out([write.publish], self.now)
+
+    def obey(self, command):
+        """The device shows what was written to it, where it still has that metric."""
+        self.obeyed.add(command.value)
+        alias = self.edge.aliases(command.device_id).get(command.name)
+        assert alias is not None
+        reading = (alias, command.value, 192, self.now)
+        self.line.carry_out(self.edge.observed(command.device_id, [reading], self.now))
+
     @rule(picks=st.lists(PICK, min_size=1, max_size=8), server=PICK, ways=PICK)
     def messages_to_host(self, picks, server, ways):
         """The oldest of any one topic arrives, is lost at QoS 0, or comes twice at QoS 1."""
@@ -281,6 +317,9 @@ class World(RuleBasedStateMachine):
         Data that has overtaken the NBIRTH of another process, and goes on with the old numbers by
         chance, is read by the old births until that NBIRTH is here; nothing tells it apart.
         """
+        if isinstance(event, Written):
+            assert self.writes.pop(event.id) == event.value
+            assert event.outcome is not WriteOutcome.CONFIRMED or event.value in self.obeyed
         if any("/NBIRTH/" in t for broker in self.brokers.values() for t in broker.waiting(HOST)):
             return
         if isinstance(event, Born):
@@ -291,7 +330,7 @@ class World(RuleBasedStateMachine):
             return
         for name, value in found:
             owner = self.owners.get(value) if not isinstance(value, bool) else None
-            if name not in ("bdSeq", "Node Control/Rebirth") and value is not None:
+            if name not in CONTROL and value is not None:
                 assert (event.device_id, name) == owner, value
 
     def teardown(self):
@@ -306,6 +345,8 @@ class World(RuleBasedStateMachine):
         self.quiet(seconds=200)
         if has_spoken:
             self.check()
+        self.time_passes(6_000)
+        assert {} == self.writes  # every write has had an outcome, and one only
         self.judge()
 
     def speak_once_more(self):
@@ -386,10 +427,10 @@ class World(RuleBasedStateMachine):
         for device in DEVICES:
             if self.edge.is_online and (not device or device in self.edge._up):
                 for metric in decode(self.edge._birth(device, self.now).payload).metrics:
-                    if metric.name not in ("bdSeq", "Node Control/Rebirth"):
+                    if metric.name not in CONTROL:
                         expected[device, metric.name] = (metric.value, quality_of(metric))
         shown = {key: (value, quality) for key, (value, quality, _) in self.host.live.items()}
-        control = [key for key in shown if key[1] in ("bdSeq", "Node Control/Rebirth")]
+        control = [key for key in shown if key[1] in CONTROL]
         for key in control:
             del shown[key]
         assert expected == shown, (expected, shown)

@@ -21,7 +21,14 @@ from uns.service.device_writes import DeviceWrites, refusal
 from uns.service.edge import NODE_METRICS, EdgeNodeService, now_ms
 from uns.service.pace import Pace
 from uns.service.supervise import keep_running
-from uns.sparkplug import Command, EdgeNode, EdgeSettings, MetricDefinition, NodeId
+from uns.sparkplug import (
+    Command,
+    EdgeNode,
+    EdgeSettings,
+    MetricDefinition,
+    NodeId,
+    first_alias,
+)
 from uns.sparkplug.profile import PROFILES
 from uns.store.backlog import Backlog
 from uns.store.state import State
@@ -112,18 +119,19 @@ class BridgeService:
         return [self._build_edge(node, group) for node, group in by_node.items()]
 
     def _build_edge(self, node: NodeId, machines: Sequence[Machine]) -> EdgeNodeService:
-        devices = {
-            machine.sparkplug.device_id: [_definition(machine, tag) for tag in machine.tags]
+        devices = {"": NODE_METRICS} | {
+            machine.sparkplug.device_id: tuple(_definition(machine, tag) for tag in machine.tags)
             for machine in machines
         }
         settings = EdgeSettings(
             primary_host=self._settings.primary_host,
             servers=len(self._brokers),
             profile=PROFILES[self._settings.profile],
+            first_alias=first_alias(devices),
         )
         edge = EdgeNode(
             node,
-            {"": NODE_METRICS, **devices},
+            devices,
             bd_seq=self._state.get(f"bd_seq/{node}", 0),
             settings=settings,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from uns.sparkplug.aliases import first_alias
 from uns.sparkplug.definition import MetricDefinition
 from uns.sparkplug.edge_node import EdgeNode
 from uns.sparkplug.edge_settings import EdgeSettings
@@ -84,5 +85,6 @@ __all__ = [
     "Written",
     "decode",
     "encode",
+    "first_alias",
     "topic",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterable, Mapping, Sequence
 
 from uns.errors import ProjectError
@@ -11,28 +12,44 @@ from uns.sparkplug.definition import MetricDefinition
 from uns.sparkplug.names import BD_SEQ, REBIRTH, NodeId, id_problem
 from uns.sparkplug.profile import WireProfile
 
-__all__ = ["AliasSpace"]
+__all__ = ["AliasSpace", "first_alias"]
 
+_LEAST, _BLOCK, _BLOCKS = 1 << 14, 1 << 10, 2_000  # three bytes on the wire, all of them
 _NO_METRICS = (DataType.UNKNOWN, DataType.PROPERTY_SET, DataType.PROPERTY_SET_LIST)
+
+
+def first_alias(devices: Mapping[str, Sequence[MetricDefinition]]) -> int:
+    """Where to begin, so that a process with other metrics begins elsewhere.
+
+    A command that an earlier process' births allowed may still be on its way when the next one
+    listens; under the same numbers it would write to another metric. The same metrics in the same
+    order have the same numbers always.
+    """
+    key = "\0".join(
+        f"{device_id}/{one.name}/{one.datatype:d}"
+        for device_id, definitions in devices.items()
+        for one in definitions
+    )
+    return _LEAST + zlib.crc32(key.encode(errors="replace")) % _BLOCKS * _BLOCK
 
 
 class AliasSpace:
     """Every metric of an edge node by device and alias.
 
     One number space over the node and all its devices (tck-id-payloads-alias-uniqueness), from
-    1: 0 is legal and easily mistaken for no alias at all. A metric that stays when its device
+    `first`, at least 1: 0 is legal and easily mistaken for no alias at all. A metric that stays when its device
     changes keeps its alias; a number is never given twice, so that nothing which is still on
     its way is taken for another metric's.
     """
 
-    def __init__(self, node: NodeId, profile: WireProfile) -> None:
+    def __init__(self, node: NodeId, profile: WireProfile, first: int = 1) -> None:
         self.devices: dict[str, dict[int, CompiledMetric]] = {}
         self.shortcuts: dict[str, dict[int, Shortcut]] = {}  # of the same
         self._node = node
         self._profile = profile
         self._definitions: dict[str, tuple[MetricDefinition, ...]] = {}
         self._by_name: dict[str, dict[str, int]] = {}
-        self._last = 0
+        self._last = first - 1
         for text in (node.group_id, node.edge_node_id):
             _check_id(node, text)
 

@@ -66,8 +66,8 @@ class EdgeNode:
     """One edge node's session with one broker at a time.
 
     `devices` maps a device id to its metrics; the id `""` stands for the node's own. Every
-    metric gets an alias, from 1 and unique over the node (tck-id-payloads-alias-uniqueness);
-    it is the handle of its readings. Devices are down until `device_up`.
+    metric gets an alias, from `settings.first_alias` and unique over the node
+    (tck-id-payloads-alias-uniqueness); it is the handle of its readings. Devices are down until `device_up`.
     Raises ProjectError where an id, a metric's name or a template cannot be used.
     """
 
@@ -84,7 +84,7 @@ class EdgeNode:
         self.unknown_recalled = 0  # readings given to `recalled` that no metric is there for
         self._settings = settings or EdgeSettings()
         self._profile = self._settings.profile
-        self._space = AliasSpace(node, self._profile)
+        self._space = AliasSpace(node, self._profile, self._settings.first_alias)
         self._devices = self._space.devices
         self._births_of = Births(self._space, Templates(node, templates), self._profile)
         self._commands = CommandReader(node)
