@@ -25,7 +25,7 @@ from uns.project.source import Source, Span, Written
 from uns.project.sparkplug import sparkplug_of
 from uns.project.tag_list import TagLists
 
-__all__ = ["Loaded", "load", "read_sources"]
+__all__ = ["Loaded", "load", "read_library", "read_sources"]
 
 _ENDINGS = {".yaml", ".yml"}
 _NOT_OURS = (".route-test.yaml", ".route-test.yml")  # tests that stand beside routes
@@ -107,6 +107,14 @@ def _expanded(
         consumers={name: entry.words for name, entry in library.consumers.items()},
         sparkplug=sparkplug,
     )
+
+
+def read_library(folder: Path) -> Library:
+    """The entries of a folder's files with their places: for those who ask who wrote a word."""
+    base = folder if folder.is_dir() else folder.parent
+    with _paused_gc():
+        sources = read_sources(folder, Findings())
+        return Library.of(sources.values(), TagLists(partial(_tag_list, base)))
 
 
 def read_sources(folder: Path, findings: Findings) -> dict[str, Source]:
