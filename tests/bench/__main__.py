@@ -9,7 +9,7 @@ import sys
 from rich.console import Console
 from rich.table import Table
 
-PARTS = ("project", "codec", "reporting", "modbus", "opcua", "namespace", "pipeline")
+PARTS = ("project", "plan", "codec", "reporting", "modbus", "opcua", "namespace", "pipeline")
 
 
 def main() -> None:

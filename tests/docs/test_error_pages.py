@@ -17,6 +17,7 @@ from uns.project.render import render
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted((ROOT / "docs/reference/errors").glob("UNS*.md"))
+LOADING = [page for page in PAGES if not page.stem.startswith("UNS46")]  # test_plan_pages.py
 FENCE = re.compile(r"```(yaml|text)\n(.*?)```", re.DOTALL)
 FILE = re.compile(r"# --- (\S+) ---\n")
 CONTROL = re.compile(r"<U\+([0-9A-F]{4})>")
@@ -44,7 +45,7 @@ def _drawn(text: str, folder: Path) -> str:
     return "\n".join(lines).strip("\n").replace(str(folder), folder.name)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", LOADING, ids=lambda page: page.stem)
 def test_a_page_tells_the_truth(page: Path, tmp_path: Path) -> None:
     """The wrong example draws exactly the text below it, and the right one draws nothing."""
     text = page.read_text()
