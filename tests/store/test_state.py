@@ -37,6 +37,21 @@ def test_a_newer_fact_replaces_the_older(tmp_path: Path) -> None:
     state.close()
 
 
+def test_facts_are_kept_together_and_only_once(tmp_path: Path) -> None:
+    """Several cost one write, what is kept already costs none, and all are there afterwards."""
+    state = State(tmp_path / "state.db")
+    state.set_all({f"bd_seq/{n}": n for n in range(500)})
+    written = (tmp_path / "state.db-wal").stat().st_size
+    state.set("bd_seq/7", 7)
+    state.set_all({"bd_seq/8": 8, "bd_seq/9": 9})
+    assert written == (tmp_path / "state.db-wal").stat().st_size
+    state.set("bd_seq/7", 8)
+    state.close()
+    state = State(tmp_path / "state.db")
+    assert [8, 8, 499] == [state.get(f"bd_seq/{n}") for n in (7, 8, 499)]
+    state.close()
+
+
 def test_a_broken_file_is_set_aside(tmp_path: Path) -> None:
     """An edge node begins again rather than standing still."""
     path = tmp_path / "state.db"

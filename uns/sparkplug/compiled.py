@@ -285,7 +285,11 @@ def _integer(datatype: DataType, head: bytes, between: bytes, profile: WireProfi
     # Of a negative number: what follows the four bytes of its lowest 28 bits.
     end = _NEGATIVE.get(mask)
     small = _small_digits(mask)
-    ways = [_integer_of(head, tag, size) for size in range(_MAX_VARINT + 1)]
+    ways: list[_Way | None] = [None] * (_MAX_VARINT + 1)  # by size; most metrics need few
+
+    def way_of(size: int) -> _Way:
+        way = ways[size] = _integer_of(head, tag, size)
+        return way
 
     def metric(value: Any, stamp: bytes) -> bytes | None:
         if value.__class__ is not int or not low <= value <= high:
@@ -296,7 +300,7 @@ def _integer(datatype: DataType, head: bytes, between: bytes, profile: WireProfi
             digits = MORE[value & PAIR] + MORE[value >> 14 & PAIR] + end
         else:
             digits = varint(value & mask)
-        pack, begin = ways[len(digits)]
+        pack, begin = ways[len(digits)] or way_of(len(digits))
         return pack(begin, stamp, tag, digits)
 
     return metric
@@ -314,7 +318,10 @@ def _small_digits(mask: int) -> list[bytes]:
     return LAST + [varint(number & mask) for number in range(_LEAST, 0)]
 
 
-def _integer_of(head: bytes, tag: bytes, size: int) -> tuple[Callable[..., bytes], bytes]:
+_Way: TypeAlias = tuple[Callable[..., bytes], bytes]
+
+
+def _integer_of(head: bytes, tag: bytes, size: int) -> _Way:
     """What packs a whole number of `size` bytes, and the metric's beginning."""
     begin = _METRIC + varint(len(head) + STAMP_BYTES + len(tag) + size) + head
     return _struct(f"<{len(begin)}s{STAMP_BYTES}s{len(tag)}s{size}s").pack, begin

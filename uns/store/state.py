@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ class State:
     def __init__(self, path: Path) -> None:
         """Open or make the file; raises StorageError."""
         self._database = Database(Path(path), _LAYOUT)
+        self._opening = self._database.opening
+        self._kept: dict[str, str] = {}  # what this process has put on the disk
 
     def get(self, key: str, default: Any = None) -> Any:
         """The fact called `key`, or `default`."""
@@ -28,11 +31,23 @@ class State:
 
     def set(self, key: str, value: Any) -> None:
         """Keep `value`, anything that JSON can hold; raises StorageError when it cannot."""
+        self.set_all({key: value})
+
+    def set_all(self, facts: Mapping[str, Any]) -> None:
+        """Keep several at the price of one; those that are kept already cost nothing."""
+        if self._opening != self._database.opening:  # the file broke, and an empty one is there
+            self._kept.clear()
+            self._opening = self._database.opening
+        rows = [(key, json.dumps(value)) for key, value in facts.items()]
+        rows = [row for row in rows if self._kept.get(row[0]) != row[1]]
+        if not rows:
+            return
         with self._database.transaction() as connection:
-            connection.execute(
+            connection.executemany(
                 "INSERT INTO fact VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
-                (key, json.dumps(value)),
+                rows,
             )
+        self._kept.update(rows)
 
     def close(self) -> None:
         """Give the file back. Safe to call twice."""
