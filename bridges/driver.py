@@ -14,7 +14,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import Any, ClassVar, NamedTuple, Protocol, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict
 
@@ -26,6 +26,7 @@ __all__ = [
     "CanWrite",
     "Driver",
     "DriverConfig",
+    "Extent",
     "PollDriver",
     "PushDriver",
     "Sink",
@@ -73,6 +74,14 @@ class BindResult:
     problem: str = ""
 
 
+class Extent(NamedTuple):
+    """The stretch of a device's memory that a tag takes, in bits; `end` is not part of it."""
+
+    area: Hashable
+    start: int
+    end: int
+
+
 class Sink(Protocol):
     """Where a driver puts what it learns. Both calls are synchronous and cheap."""
 
@@ -104,6 +113,12 @@ class Driver(ABC):
 
         Raises AddressError with the column of the mistake and a hint.
         """
+
+    @classmethod
+    def extent(cls, address: Any, datatype: DataType) -> Extent | None:
+        """Return what `address` takes of the device's memory; None where it is only a name."""
+        del address, datatype
+        return None
 
     @abstractmethod
     async def open(self) -> None:

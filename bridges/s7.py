@@ -18,14 +18,15 @@ from typing import NoReturn
 
 from pydantic import Field
 
-from bridges.driver import BindResult, BoundTag, DriverConfig, PollDriver
+from bridges.driver import BindResult, BoundTag, DriverConfig, Extent, PollDriver
 from uns.errors import AddressError, DeviceError
-from uns.metric import Reading
+from uns.metric import DataType, Reading
 
 __all__ = ["S7Address", "S7Config", "S7Driver"]
 
 _FORM = "`DB10.DBD4:REAL`"
 _MAX_NUMBER = 65_535  # of a data block, and of a byte in an area
+_STRING_HEAD = 2  # bytes before a STRING's text: how long it may be, and how long it is
 _MAX_TEXT = 254  # STRING[254] is the longest a STRING can be
 
 _AREAS = {"M": "M", "I": "I", "Q": "Q", "E": "I", "A": "Q"}  # E(ingang), A(usgang): German
@@ -126,6 +127,17 @@ class S7Driver(PollDriver):
         """The address in `text`; raises AddressError with the column of the mistake."""
         del config  # an S7 address says everything itself
         return _Reading(text).address()
+
+    @classmethod
+    def extent(cls, address: S7Address, datatype: DataType) -> Extent:
+        """A bit, or as many bytes as its type or its letter says."""
+        del datatype  # an address without a type still has its width
+        area, start = (address.area, address.db), 8 * address.start
+        if address.width == 0:
+            return Extent(area, start + address.bit, start + address.bit + 1)
+        width = _BYTES.get(address.type_name, address.width)
+        length = address.length + _STRING_HEAD if address.length else width
+        return Extent(area, start, start + 8 * length)
 
     async def open(self) -> None:
         """Raise DeviceError: there is no session with an S7 yet."""

@@ -6,15 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bridges.blocks import Field, Space, plan
-from bridges.driver import BindResult, BoundTag, PollDriver
+from bridges.driver import BindResult, BoundTag, Extent, PollDriver
 from bridges.modbus.address import ModbusAddress, parse
 from bridges.modbus.client import DeviceRefusal, MbapClient
 from bridges.modbus.config import ModbusConfig
 from bridges.modbus.scan import UnitScan, bad, reason
 from bridges.modbus.units import Unit
 from bridges.modbus.writing import write_pdu
-from uns.errors import DeviceError
-from uns.metric import Reading, Value
+from uns.errors import AddressError, DeviceError
+from uns.metric import DataType, Reading, Value
 
 __all__ = ["ModbusDriver"]
 
@@ -64,6 +64,20 @@ class ModbusDriver(PollDriver):
     def parse(cls, text: str, config: ModbusConfig) -> ModbusAddress:
         """The address in `text`, with this connection's unit, byte order and numbering."""
         return parse(text, unit=config.unit, order=config.order, is_zero_based=config.zero_based)
+
+    @classmethod
+    def extent(cls, address: ModbusAddress, datatype: DataType) -> Extent | None:
+        """The registers, or the one bit; None where the types do not fit, which `bind` says."""
+        try:
+            typed = address.typed(datatype)
+        except AddressError:
+            return None
+        area = (address.unit, address.table)
+        if address.table.is_bits or address.bit is not None:
+            bit = address.start * _REGISTER_BITS + (address.bit or 0)
+            return Extent(area, bit, bit + 1)
+        start = address.start * _REGISTER_BITS
+        return Extent(area, start, start + typed.cells * _REGISTER_BITS)
 
     async def open(self) -> None:
         """Connect; raises DeviceError."""

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from uns.equipment import Machine
-from uns.project.diagnose import Diagnostic, diagnostic
+from uns.metric import DataType
+from uns.project.diagnose import Diagnostic, Severity, diagnostic
 from uns.project.draft import Draft, amount_of, written_at
 from uns.project.findings import Findings
 from uns.project.lineage import Layers
@@ -57,7 +58,9 @@ def tag_problems(made: Draft) -> Iterator[Diagnostic]:
     yield from _alarm_problems(words, layers)
     yield from unit_problems(made)
     yield from _hysteresis_problems(made)
-    yield from _write_problems(words, layers)
+    yield from _write_problems(made)
+    yield from _type_problems(made)
+    yield from _deadband_problems(made)
     band = words.get("deadband")
     if band is not None and band.is_percent and words.get("range") is None:
         yield diagnostic(
@@ -142,14 +145,65 @@ def _hysteresis_problems(made: Draft) -> Iterator[Diagnostic]:
         )
 
 
-def _write_problems(words: Mapping[str, Any], layers: Layers) -> Iterator[Diagnostic]:
-    write = words.get("write")
-    if write is None or write.range is None or write.range[0] < write.range[1]:
+def _write_problems(made: Draft) -> Iterator[Diagnostic]:
+    write = made.words.get("write")
+    if write is None:
+        return
+    if not write.roles:
+        yield diagnostic(
+            "UNS248",
+            f"whoever reaches the broker may write `{made.name}`: it has no `roles`",
+            written_at(made.layers, "write"),
+            hint="`write: {roles: [operator]}`",
+            severity=Severity.WARNING,
+        )
+    if write.range is None or write.range[0] < write.range[1]:
         return
     low, high = write.range
     yield diagnostic(
         "UNS111",
         f"what may be written, [{low:g}, {high:g}], has its least value first, and it is not less",
-        written_at(layers, "write", "range"),
+        written_at(made.layers, "write", "range"),
         hint=f"write `[{high:g}, {low:g}]`" if high < low else "",
     )
+
+
+def _type_problems(made: Draft) -> Iterator[Diagnostic]:
+    """A child, a binding or an override may narrow a type, but a number stays a number."""
+    said = [layer for layer in made.layers if layer.words.type is not None]
+    for first, later in itertools.pairwise(said):
+        before, after = first.words.type, later.words.type
+        if before is None or after is None or _family(before) == _family(after):
+            continue
+        yield diagnostic(
+            "UNS245",
+            f"`{made.name}` is {_family(before)} ({before.label}), and {after.label} is "
+            f"{_family(after)}",
+            later.at.at("type"),
+            hint="give it another name: whoever reads the tag would break",
+            related=(("its type", first.at.at("type")),),
+        )
+
+
+def _family(datatype: DataType) -> str:
+    if datatype.is_integer or datatype in (DataType.FLOAT, DataType.DOUBLE):
+        return "a number"
+    return {DataType.BOOLEAN: "a truth value", DataType.DATETIME: "a time"}.get(
+        datatype, "text" if datatype.is_text else "something else"
+    )
+
+
+def _deadband_problems(made: Draft) -> Iterator[Diagnostic]:
+    low, high = made.words.get("range") or (0.0, 0.0)
+    band = amount_of(made.words.get("deadband"), made.words)
+    if low < high and band > _WIDE * (high - low):
+        yield diagnostic(
+            "UNS250",
+            f"a deadband of {band:g} is more than a tenth of the range [{low:g}, {high:g}]",
+            written_at(made.layers, "deadband"),
+            hint="1% is much for most tags",
+            severity=Severity.WARNING,
+        )
+
+
+_WIDE = 0.1  # of the range; beyond it a trend is stairs

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from uns.equipment import Asset, Connection, Machine, Source, SparkplugId, Tag
 from uns.errors import AddressError
 from uns.hierarchy import MAX_LEVELS, MAX_TOPIC_BYTES
+from uns.project.addresses import check_addresses
 from uns.project.assets import assets_of, check_assets
 from uns.project.capitals import check_capitals
 from uns.project.catalogue import Catalogue
@@ -19,9 +20,11 @@ from uns.project.kinds import Feed, Kind, Kinds, KindTag
 from uns.project.library import Library
 from uns.project.lineage import Shapes
 from uns.project.parameters import Parameters
+from uns.project.readers import check_readers, check_schemas
 from uns.project.relations import Relating
 from uns.project.secrets import Secrets
 from uns.project.stamps import Stamp, machine_parameters, stamps
+from uns.project.style import check_style
 from uns.project.template import MissingParameterError, TemplateError
 from uns.topic import Topic
 
@@ -65,13 +68,29 @@ def expand(
         machines.append(builder.machine(enterprise))
         relating.add(machines[-1], stamp, parameters)
     machines = relating.joined(machines)
+    _check_places(library, planned, machines, findings)
+    made = list(zip(machines, [kind for _, kind in planned], strict=True))
+    check_addresses(made, connections.by_key, catalogue.drivers, findings)
+    check_readers(library, machines, findings)
+    check_schemas(library, findings)
+    kinds.check_unused_types()
+    kinds.report_unused_addresses()
+    return Expanded(tuple(machines), connections.by_key)
+
+
+def _check_places(
+    library: Library,
+    planned: Sequence[tuple[Stamp, Kind]],
+    machines: Sequence[Machine],
+    findings: Findings,
+) -> None:
+    """What shows only when every machine is there; `planned` says where they come from."""
     places = [stamp.entry.at.at("path") for stamp, _ in planned]
     check_nested(machines, places, findings)
     check_capitals(machines, places, findings)
     check_assets(machines, [stamp.asset_at.at for stamp, _ in planned], findings)
-    kinds.check_unused_types()
-    kinds.report_unused_addresses()
-    return Expanded(tuple(machines), connections.by_key)
+    paths = [stamp.path for stamp, _ in planned]
+    check_style(library, zip(paths, places, strict=True), findings)
 
 
 def _planned(
@@ -204,6 +223,7 @@ class _Builder:
 
     def _check_size(self, topic: Topic) -> None:
         """The limits beyond which some brokers do not follow (docs/reference/topics.md)."""
+        self._check_birth(topic)
         levels = len(topic.levels) + self._kind.deepest
         size = len(topic.text) + 1 + self._kind.longest
         at = self._stamp.entry.at.at("path")
@@ -221,6 +241,23 @@ class _Builder:
                 at,
                 hint=f"keep them within {MAX_TOPIC_BYTES}",
             )
+
+    def _check_birth(self, topic: Topic) -> None:
+        """A birth says everything at once, in one message."""
+        count = len(self._kind.tags)
+        names = sum(len(tag.draft.name) for tag in self._kind.tags)
+        size = 2 * names + count * (len(topic.text) + _METRIC_BYTES)
+        if size > _LARGEST_BIRTH:
+            self._findings.warn(
+                "UNS253",
+                f"`{topic}` has {count:,} tags: its birth is about {size // 1024} KB",
+                self._stamp.entry.at.at("path"),
+                hint="some brokers and gateways carry 256 KB; make parts of it machines",
+            )
+
+
+_METRIC_BYTES = 75  # of a metric in a birth without its names: measured with unit and range
+_LARGEST_BIRTH = 256 * 1024  # HiveMQ Cloud's, and the usual advice, for one message
 
 
 def _description(stamp: Stamp) -> str:

@@ -33,6 +33,10 @@ class Findings:
         for one in found:
             self._found.setdefault((one.code, one.file, one.span), one)
 
+    def has(self, code: str, at: Written) -> bool:
+        """Whether `code` was told of this place already."""
+        return (code, at.source.name, at.span()) in self._found
+
     @property
     def has_errors(self) -> bool:
         """Whether anything found keeps the project from running."""
