@@ -18,6 +18,7 @@ COMMANDS = {
     "demo": ("uns.cli.demo:demo", "Run a simulated bottling plant and everything above it."),
     "check": ("uns.cli.check:check", "Find every mistake in a project's YAML files."),
     "plan": ("uns.cli.plan:plan", "Show what a changed project would do, and whom it hits."),
+    "import": ("uns.cli.import_:import_", "Draft a project from another product's files."),
     "run": ("uns.cli.run:run", "Run a project against its plant and broker."),
     "watch": ("uns.cli.watch:watch", "Print values live as they change."),
     "get": ("uns.cli.get:get", "Print one value."),
