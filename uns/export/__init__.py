@@ -1,0 +1,1 @@
+"""Exports: what a project says, in the forms that other tools read."""
