@@ -12,7 +12,7 @@ from uns.plan.pattern import pattern
 from uns.plan.plan import Plan
 from uns.plan.snapshot import Snapshot, TagRecord
 
-__all__ = ["Group", "MoveStep", "groups", "move_step", "move_steps"]
+__all__ = ["Group", "MoveStep", "difference_text", "groups", "move_step", "move_steps"]
 
 _MARKS = {Kind.ADD: "+", Kind.DELETE: "-", Kind.MOVE: ">", Kind.CHANGE: "~"}
 _BREAKS = "!"
@@ -152,14 +152,17 @@ def _changes(plan: Plan) -> Iterator[Group]:
         text = _where(actions, plan.new, names.pop() if len(names) == 1 else _EVERY_TAG)
         mark = _BREAKS if change.code else _MARKS[Kind.CHANGE]
         codes = (change.code,) if change.code else ()
-        yield Group(mark, f"{text} {_difference(change, len(pairs))}", "", codes, _topics(actions))
+        yield Group(
+            mark, f"{text} {difference_text(change, len(pairs))}", "", codes, _topics(actions)
+        )
 
 
 def _has_changes(action: Action) -> bool:
     return bool(action.changes)
 
 
-def _difference(change: Change, count: int) -> str:
+def difference_text(change: Change, count: int = 1) -> str:
+    """Return what is another about a tag: `unit bar → kPa`."""
     if change.fact == "source" and count > 1:
         return "source"
     if isinstance(change.old, dict) and isinstance(change.new, dict):
