@@ -23,7 +23,7 @@ Data goes to stdout, talk to stderr. Every option can be set by an environment v
 | 0 | fine |
 | 1 | findings, or it did not work: stderr says what to do |
 | 2 | the command line is wrong |
-| 3 | `get`: there is no such topic |
+| 3 | `get`, `explain`: there is no such topic |
 | 4 | `get`: the value is not Good |
 | 27 | `get`, `watch`: nothing came in time |
 | 130 | left with Ctrl-C before there was anything to say |

@@ -1,14 +1,23 @@
-"""`uns explain`: the page about an error code."""
+"""`uns explain`: where everything about a topic comes from, or the page about an error code."""
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+if TYPE_CHECKING:
+    from uns.cli.explanation import Explanation
+    from uns.equipment import Machine, Tag
+    from uns.project.lookup import Lookup
+    from uns.project.project import Project
+
 __all__ = ["explain", "pages"]
 
+NOT_FOUND = 3
 _CODE = re.compile(r"(?:UNS)?([0-9]{1,3})\Z", re.IGNORECASE)
 
 
@@ -21,10 +30,45 @@ def pages() -> dict[str, Path]:
     return {}
 
 
-@click.command()
-@click.argument("code", required=False)
-def explain(code: str | None) -> None:
-    """Explain error CODE, such as UNS101; without one, list all codes."""
+@click.command(short_help="Explain a topic, or an error code.")
+@click.argument("what", metavar="[TOPIC|CODE]", required=False)
+@click.argument(
+    "project",
+    default=".",
+    type=click.Path(exists=True, readable=False, path_type=Path),
+)
+@click.option("--json", "as_json", is_flag=True, help="Of a topic: everything as JSON.")
+def explain(what: str | None, project: Path, *, as_json: bool) -> int:
+    """Explain a TOPIC of PROJECT (default: this folder), or an error CODE such as UNS101.
+
+    Of a topic: the file and line of everything that was written about it, and what that
+    replaces; where its value comes from, its scaling, its place in Sparkplug, its schema, and
+    who reads it. The enterprise may be left out. Of a machine: its tags. Never connects.
+
+    Without either, all codes are listed. Exit code 0: explained, 1: the project has mistakes,
+    3: it has no such topic; the nearest names are told.
+    """
+    if what is None or "/" not in what:
+        _explain_code(what)
+        return 0
+    from uns.cli.project import loaded
+    from uns.project.lookup import lookup
+
+    plant = loaded(project)
+    found = lookup(plant, what)
+    if found.machine is None:
+        return _not_there(plant, found, as_json=as_json)
+    if found.former:
+        now = (found.tag or found.machine).topic
+        click.echo(f"uns: `{found.topic}` is `{now}` now", err=True)
+    if found.tag is None:
+        _show_machine(found.machine, as_json=as_json)
+        return 0
+    _show(_explained(plant, project, found.machine, found.tag), as_json=as_json)
+    return 0
+
+
+def _explain_code(code: str | None) -> None:
     known = pages()
     if code is None:
         for name, page in known.items():
@@ -33,10 +77,54 @@ def explain(code: str | None) -> None:
     parsed = _CODE.match(code)
     name = f"UNS{int(parsed[1]):03}" if parsed else code
     if name not in known:
-        raise click.UsageError(f"there is no error code `{code}`; `uns explain` lists them all")
+        raise click.UsageError(
+            f"there is no error code `{code}`; `uns explain` lists them all "
+            "(a topic has a `/` in it)"
+        )
     click.echo(known[name].read_text(encoding="utf-8").rstrip())
 
 
 def _title(page: Path) -> str:
     first = page.read_text(encoding="utf-8").partition("\n")[0]
     return first.lstrip("# ").removeprefix(page.stem).lstrip(": ")
+
+
+def _explained(plant: Project, folder: Path, machine: Machine, tag: Tag) -> Explanation:
+    from uns.cli.explanation import Explanation
+    from uns.project.load import read_library
+    from uns.project.provenance import provenance
+
+    origins = provenance(read_library(folder), machine, tag.name)
+    return Explanation.of(plant, machine, tag, origins)
+
+
+def _show(explanation: Explanation, *, as_json: bool) -> None:
+    from uns.cli.explanation import as_data, lines
+
+    if as_json:
+        click.echo(json.dumps(as_data(explanation), ensure_ascii=False, indent=2))
+        return
+    for line in lines(explanation):
+        click.echo(line)
+
+
+def _show_machine(machine: Machine, *, as_json: bool) -> None:
+    from uns.cli.explanation import machine_data, machine_lines
+
+    if as_json:
+        click.echo(json.dumps(machine_data(machine), ensure_ascii=False, indent=2))
+        return
+    for line in machine_lines(machine):
+        click.echo(line)
+
+
+def _not_there(plant: Project, found: Lookup, *, as_json: bool) -> int:
+    """Say what is there instead, on stderr; as JSON on stdout too."""
+    if as_json:
+        click.echo(json.dumps({"topic": found.topic, "nearest": found.nearest}))
+    near = ", ".join(f"`{topic}`" for topic in found.nearest)
+    sentence = f"uns: the project has no `{found.topic}`"
+    click.echo(f"{sentence}; nearest: {near}" if near else sentence, err=True)
+    if plant.sparkplug.foreign:
+        click.echo("it may be a foreign device's: see `sparkplug: foreign:`", err=True)
+    return NOT_FOUND

@@ -26,7 +26,7 @@ COMMANDS = {
     "sim": ("uns.cli.sim:sim", "Serve a simulated plant for a project."),
     "sparkplug": ("uns.cli.sparkplug:sparkplug", "Grade what speaks Sparkplug B on a broker."),
     "export": ("uns.cli.export:export", "Write a project for other tools: CSV, schemas, pictures."),
-    "explain": ("uns.cli.explain:explain", "Explain an error code."),
+    "explain": ("uns.cli.explain:explain", "Explain a topic, or an error code."),
 }
 
 _START_HERE = """\
