@@ -80,6 +80,7 @@ def test_a_value_can_be_told_in_another_unit() -> None:
     assert f"a/b  300 kPa  Uncertain (Stale)  {AT}" == (
         _seen(3, quality="Uncertain", detail="Stale").told_in(kilopascal).line
     )
+    assert f"a/b  293.15 K  {AT}" == _seen(20, "°C").told_in(Unit.parse("K")).line
     assert f"a/b  null kPa  Bad  {AT}" == _seen(None, quality="Bad").told_in(kilopascal).line
     assert (
         18446744073709551615 * 100 == json.loads(_seen(2**64 - 1).told_in(kilopascal).json)["value"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -171,3 +172,11 @@ instances:
   - {path: a/b/c/e, is: pump, tags: {p: {unit: Cel}}}
 """
     assert ["UNS232"] == [one.code for one in loaded(text).diagnostics if one.is_error]
+
+
+def test_a_formula_of_differences_in_differences_is_checked_at_once(found: Any) -> None:
+    """Each piece is looked at once, however deep it stands."""
+    began = time.perf_counter()
+    (one,) = (one for one in found("K", "t - (" * 18 + "t - p" + ")" * 18) if one.code != "UNS212")
+    assert "UNS232" == one.code
+    assert time.perf_counter() - began < 5

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from uns.units import Unit, UnitError, read, suggest
@@ -57,3 +59,12 @@ def test_the_hint_is_the_suggestion() -> None:
         str(caught.value),
         caught.value.hint,
     )
+
+
+def test_a_hostile_text_has_no_suggestion() -> None:
+    """A unit of a million characters is refused at once."""
+    began = time.perf_counter()
+    for text in ("b" * 10**6, "/" * 10**6, "°" * 64, "(" * 64, "a b " * 16):
+        with pytest.raises(UnitError):
+            read(text)
+    assert time.perf_counter() - began < 2

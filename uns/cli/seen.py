@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from uns.message import Message
-from uns.units import Conversion, Unit, UnitError, conversion
+from uns.units import Conversion, Unit, UnitError, conversion, read
 from uns.vqt import Vqt, read_vqt
 
 __all__ = ["Seen"]
@@ -33,7 +33,7 @@ class Seen:
         """The same value in another unit; raises UnitError where it has none that fits."""
         if self.vqt is None or not self.vqt.unit:
             raise UnitError(f"`{self.topic}` shows nothing that has a unit")
-        convert = conversion(Unit.parse(self.vqt.unit), unit)
+        convert = conversion(read(self.vqt.unit), unit)  # foreign devices write `°C`
         try:
             said = json.loads(self.payload)
             payload = json.dumps(

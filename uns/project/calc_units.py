@@ -13,7 +13,7 @@ import ast
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from functools import reduce
+from functools import lru_cache, reduce
 from typing import Any, Final, TypeAlias
 
 from uns.project.draft import Draft, written_at
@@ -64,14 +64,21 @@ def _check(made: Draft, home: str, units: Mapping[str, str], findings: Findings)
         compile_calc(text)
     except ExpressionError:
         return
-    source = text.replace("\n", " ").replace("\t", " ")
-    start = len(source) - len(source.lstrip("= "))
-    body = ast.parse(source[start:].rstrip(), mode="eval").body
+    start, source, body = _parsed(text)
     at = written_at(made.layers, "calc")
-    reckoner = _Reckoner(source[start:], start, home, units, at, findings)
+    reckoner = _Reckoner(source, start, home, units, at, findings)
     result = reckoner.found(body)
     if isinstance(result, Measured) and made.words.get("unit"):
         reckoner.check_result(body, result, made)
+
+
+@lru_cache(4096)
+def _parsed(text: str) -> tuple[int, str, ast.expr]:
+    """Where a formula begins in its text, the rest of the text, and the formula."""
+    source = text.replace("\n", " ").replace("\t", " ")
+    start = len(source) - len(source.lstrip("= "))
+    source = source[start:].rstrip()
+    return start, source, ast.parse(source, mode="eval").body
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,10 +160,10 @@ class _Reckoner:
 
     def _binary(self, node: ast.BinOp) -> Found:
         match node.op:
-            case ast.Add() | ast.Sub() | ast.Mod():
-                found = self._alike(node, [node.left, node.right], is_sum=True)
-                is_difference = isinstance(node.op, ast.Sub) and isinstance(found, Measured)
-                return self._difference(node, found) if is_difference else found
+            case ast.Sub():
+                return self._difference(node)
+            case ast.Add() | ast.Mod():
+                return self._alike(node, [node.left, node.right], is_sum=True)
             case ast.Mult():
                 return _product(self.found(node.left), self.found(node.right), 1)
             case ast.Div() | ast.FloorDiv():
@@ -167,16 +174,14 @@ class _Reckoner:
         self.found(node.right)
         return None
 
-    def _difference(self, node: ast.BinOp, found: Found) -> Found:
+    def _difference(self, node: ast.BinOp) -> Found:
         """20 °C - 15 °C is 5 K: a difference of two has no zero of its own."""
-        right = self._quietly(node.right)
+        founds = [self.found(node.left), self.found(node.right)]
+        found = self._one_of(node, [node.left, node.right], founds, is_sum=True)
+        right = founds[1]
         if isinstance(found, Measured) and isinstance(right, Measured) and right.unit.offset:
             return replace(found, unit=replace(found.unit, offset=Fraction(0)))
         return found
-
-    def _quietly(self, node: ast.expr) -> Found:
-        """The unit again, without reporting the mistakes again."""
-        return replace(self, findings=Findings()).found(node)
 
     def _compare(self, node: ast.Compare) -> Found:
         """True or false, which has no unit; what is looked up in a list is not compared."""
@@ -187,10 +192,21 @@ class _Reckoner:
 
     def _alike(self, node: ast.expr, parts: Sequence[ast.expr], *, is_sum: bool = False) -> Found:
         """What has to be in one unit: the parts of a sum, of a comparison, of a choice."""
-        founds = [(part, self.found(part)) for part in parts]
-        known = [(part, found) for part, found in founds if isinstance(found, Measured)]
+        return self._one_of(node, parts, [self.found(part) for part in parts], is_sum=is_sum)
+
+    def _one_of(
+        self,
+        node: ast.expr,
+        parts: Sequence[ast.expr],
+        founds: Sequence[Found],
+        *,
+        is_sum: bool = False,
+    ) -> Found:
+        """The unit that all parts have; reported where they do not have one."""
+        pairs = zip(parts, founds, strict=True)
+        known = [(part, found) for part, found in pairs if isinstance(found, Measured)]
         if not known:
-            return Number() if all(isinstance(f, Number) for _, f in founds) else None
+            return Number() if all(isinstance(found, Number) for found in founds) else None
         (first_part, first), *others = known
         for part, other in others:
             if not first.unit.fits(other.unit):

@@ -18,6 +18,7 @@ import builtins
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Final
 
 from uns.errors import ProjectError
@@ -37,6 +38,7 @@ __all__ = [
 
 _MAX_LENGTH: Final = 2_000  # characters; the longest sensible one seen had 180
 _MAX_DEPTH: Final = 40
+_KEPT: Final = 4096  # compiled texts; five thousand machines of a type have the same few
 _Getter = Callable[[str], Any]
 
 
@@ -95,6 +97,7 @@ def is_expression(leaf: object) -> bool:
     return isinstance(leaf, str) and leaf.startswith("=")
 
 
+@lru_cache(_KEPT)
 def compile_expression(text: str) -> Expression:
     """Compile a leaf, `=` included; raises ExpressionError with the column of the mistake."""
     translation = _translate(text, tag_prefix="tag.")
@@ -102,6 +105,7 @@ def compile_expression(text: str) -> Expression:
     return Expression(text, translation.names, call, tuple(translation.in_units))
 
 
+@lru_cache(_KEPT)
 def compile_calc(text: str) -> Calc:
     """Compile a tag's `calc`. `drive.temp` is the tag `drive/temp`; `tag('in-feed')` any tag.
 

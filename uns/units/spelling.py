@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterator, Mapping
-from functools import cache
+from functools import cache, lru_cache
 from typing import Final
 
 from uns.units.table import TABLE
@@ -59,6 +59,7 @@ def read(text: str) -> Unit:
         raise UnitError(str(error), hint=f"did you mean `{near}`?") from None
 
 
+@lru_cache(1024)
 def suggest(text: str) -> str | None:
     """The code that somebody probably meant.
 
@@ -66,6 +67,8 @@ def suggest(text: str) -> str | None:
     ('kPa', '{bottles}/h', 'kW.h')
     """
     plain = text.strip()
+    if len(plain) > _LONGEST:
+        return None
     found = _folded().get(plain.casefold())
     if found:
         return found
@@ -80,6 +83,7 @@ def suggest(text: str) -> str | None:
     return None
 
 
+_LONGEST: Final = 64  # characters; a longer text is no slip of the finger
 _LIKENESS: Final = 0.66  # `bra` and `bar` are 0.67 alike
 _SIGNS = str.maketrans({
     "·": ".", "*": ".", "⋅": ".", "²": "2", "³": "3", "µ": "u", "μ": "u", "Ω": "Ohm", "^": None,
