@@ -16,6 +16,7 @@ Importer: TypeAlias = Callable[[str, bytes, Plant], Found]  # a file's name, and
 #: What `uns import` understands: a module with `read`, and a line of help.
 IMPORTERS = {
     "csv": ("uns.importers.tag_list", "a tag list of your own: CSV or Excel with a heading"),
+    "kepware": ("uns.importers.kepware", "KEPServerEX, tags exported as CSV, a file per device"),
 }
 
 

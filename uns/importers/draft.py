@@ -12,7 +12,7 @@ from typing import Any
 from uns.importers.family import Bound, Family, families, regular
 from uns.importers.found import NO_HOST, Found, FoundTag, Unmapped
 from uns.importers.machines import machines
-from uns.importers.words import clean, common_words, differing_words
+from uns.importers.words import clean, common_words, differing_words, said_of
 
 __all__ = ["Draft", "draft"]
 
@@ -60,7 +60,7 @@ def _guesses(made: Sequence[Family]) -> Counter[str]:
         for family in made
         for machine in family.machines
         for tag in machine.tags.values()
-        for guess in tag.guesses
+        for guess in said_of(tag)
     )
 
 
@@ -76,7 +76,7 @@ def _type(family: Family, guesses: Counter[str]) -> Iterator[str]:
     origins = [machine.tags[next(iter(machine.tags))].origin for machine in family.machines]
     yield f"  {_word(family.name)}:  # {of}from {clean(origins[0])}" + (" …" if count > 1 else "")
     for guess, often in guesses.items():
-        if often > _ONCE and any(guess in tag.guesses for tag in family.tags.values()):
+        if often > _ONCE and any(guess in said_of(tag) for tag in family.tags.values()):
             yield f"    # guessed: {clean(guess)}"
     yield "    tags:"
     for name, tag in family.tags.items():
@@ -86,7 +86,7 @@ def _type(family: Family, guesses: Counter[str]) -> Iterator[str]:
 
 
 def _remark(tag: FoundTag, guesses: Counter[str]) -> str:
-    said = [clean(guess) for guess in tag.guesses if guesses[guess] <= _ONCE]
+    said = [clean(guess) for guess in said_of(tag) if guesses[guess] <= _ONCE]
     return f"  # guessed: {'; '.join(said)}" if said else ""
 
 

@@ -72,12 +72,11 @@ def _by_machine(device: Device) -> dict[tuple[str, ...], list[FoundTag]]:
 
 def _machine_of(folders: tuple[str, ...], holders: set[tuple[str, ...]]) -> tuple[str, ...]:
     """The folder that is the machine: the first with tags of its own, or above a known group."""
-    for depth in range(1, len(folders) + 1):
-        if folders[:depth] in holders:
-            is_group = depth > 1 and folders[depth - 1].casefold() in _GROUPS
-            return folders[: depth - 1] if is_group else folders[:depth]
-        if depth < len(folders) and folders[depth].casefold() in _GROUPS:
+    for depth, folder in enumerate(folders):
+        if folder.casefold() in _GROUPS:
             return folders[:depth]
+        if folders[: depth + 1] in holders:
+            return folders[: depth + 1]
     return folders
 
 

@@ -11,8 +11,9 @@ from uns.importers.family import Family
 from uns.importers.found import FoundTag
 from uns.metric import DataType
 
-__all__ = ["common_words", "differing_words", "own_words"]
+__all__ = ["WRITER", "clean", "common_words", "differing_words", "own_words", "said_of"]
 
+WRITER = "operator"  # files say that a tag can be written, not by whom
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]+")
 _TOKEN = re.compile(r"[0-9]+|[^\W\d_]+|[\W_]+")
 
@@ -34,8 +35,13 @@ def own_words(tag: FoundTag) -> dict[str, Any]:
     if tag.scale:
         words["scale"] = list(tag.scale)
     if tag.is_writable:
-        words["write"] = True
+        words["write"] = {"roles": [WRITER]}
     return words
+
+
+def said_of(tag: FoundTag) -> tuple[str, ...]:
+    """All that was guessed of a tag."""
+    return (*tag.guesses, f"`{WRITER}` may write it") if tag.is_writable else tag.guesses
 
 
 def common_words(family: Family, name: str) -> dict[str, Any]:
