@@ -174,6 +174,17 @@ instances:
     assert ["UNS232"] == [one.code for one in loaded(text).diagnostics if one.is_error]
 
 
+@pytest.mark.parametrize(
+    "calc",
+    ["(" * 30 + "p" + " ** 9)" * 30, "(" * 30 + "area" + " ** 9)" * 30, " * ".join(["p"] * 30)],
+)
+def test_a_hostile_formula_is_checked_at_once(found: Any, calc: str) -> None:
+    """Powers of powers are not multiplied out; what is too large has no unit."""
+    began = time.perf_counter()
+    found("%", calc)
+    assert time.perf_counter() - began < 5
+
+
 def test_a_formula_of_differences_in_differences_is_checked_at_once(found: Any) -> None:
     """Each piece is looked at once, however deep it stands."""
     began = time.perf_counter()

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from uns.units import Unit, UnitError, of_opcua, of_unece
+from uns.units import Unit, UnitError, convert, of_opcua, of_unece
 from uns.units.atoms import ATOMS, BASE, PREFIXES
 from uns.units.table import TABLE
 
@@ -106,13 +106,20 @@ def test_composites(code: str, quantity: str, factor: Fraction) -> None:
     [
         "Bar", "bra", "kkg", "m/", "/", "m//s", "m.", ".m", "()", "(m", "m)", "{a", "a}", "m{",
         "m}", "{a}{b}", "m{a}2", "m0", "m10", "m-", "kmin", "mh", "[degf]", "°C", "m s",
-        "0", "0.m", "m+s", "m*s", "10**", "[in_i", "in_i]", "m\n", "%%", "k", "k%", "m" * 65,
+        "0", "0.m", "m+s", "m*s", "10**", "[in_i", "in_i]", "m\n", "%%", "k", "k%", "m" * 65, "Ym9", "m/Ym8",
     ],
 )  # fmt: skip
 def test_what_is_no_unit_is_refused(code: str) -> None:
     """One sentence, never another exception."""
     with pytest.raises(UnitError):
         Unit.parse(code)
+
+
+def test_any_two_units_that_fit_can_be_converted() -> None:
+    """The largest and the smallest that are read are within a double of each other."""
+    sizes = ("Ym6", "ym6")
+    assert 1e288 == pytest.approx(convert(1.0, *sizes))
+    assert 1e-288 == pytest.approx(convert(1.0, *reversed(sizes)))
 
 
 @given(st.text(alphabet="mskgPaCelbarh10*^%[]{}()./-+2'", max_size=70))

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import lru_cache, reduce
-from typing import Any, Final, TypeAlias
+from typing import Any, ClassVar, Final, TypeAlias
 
 from uns.project.draft import Draft, written_at
 from uns.project.findings import Findings
@@ -23,6 +23,7 @@ from uns.route.expression import ExpressionError, compile_calc
 from uns.route.unit_words import InUnit, find_conversion
 from uns.units import Unit, UnitError, read
 from uns.units.powers import Powers, product
+from uns.units.unit import FURTHEST
 
 __all__ = ["check_calc_units"]
 
@@ -94,7 +95,7 @@ class _Reckoner:
 
     def found(self, node: ast.expr) -> Found:
         """The unit of a piece of the formula; mistakes inside it are reported."""
-        return _RECKONED.get(type(node), _Reckoner._others)(self, node)
+        return self._RECKONED.get(type(node), _Reckoner._others)(self, node)
 
     def check_result(self, body: ast.expr, result: Measured, made: Draft) -> None:
         """Report a formula that comes out as something else than its tag's unit."""
@@ -287,17 +288,18 @@ class _Reckoner:
         first, last = self._columns(node)
         return self.text[first:last]
 
+    _RECKONED: ClassVar[Mapping[type[ast.expr], Callable[[_Reckoner, Any], Found]]] = {
+        ast.Attribute: _name,
+        ast.BinOp: _binary,
+        ast.Call: _call,
+        ast.Compare: _compare,
+        ast.Constant: _constant,
+        ast.IfExp: _choice,
+        ast.Name: _name,
+        ast.UnaryOp: _unary,
+    }
 
-_RECKONED: Final[Mapping[type[ast.expr], Callable[[_Reckoner, Any], Found]]] = {
-    ast.Attribute: _Reckoner._name,  # noqa: SLF001 - a table of its own methods
-    ast.BinOp: _Reckoner._binary,  # noqa: SLF001
-    ast.Call: _Reckoner._call,  # noqa: SLF001
-    ast.Compare: _Reckoner._compare,  # noqa: SLF001
-    ast.Constant: _Reckoner._constant,  # noqa: SLF001
-    ast.IfExp: _Reckoner._choice,  # noqa: SLF001
-    ast.Name: _Reckoner._name,  # noqa: SLF001
-    ast.UnaryOp: _Reckoner._unary,  # noqa: SLF001
-}
+
 _SAME: Final = {"abs", "ceil", "float", "floor", "int", "round"}  # the unit of the first value
 _ALIKE: Final = {"coalesce", "max", "min"}  # all values in one unit, and the result too
 
@@ -319,10 +321,9 @@ def _product(left: Found, right: Found, exponent: int) -> Found:
         case (Number(), Measured()) if exponent > 0:
             return replace(right, has_number=True)
         case (Number(), Measured()):
-            return Measured(_made_of(_ONE, right.unit, exponent), has_number=True)
+            return _made_of(_PLAIN_NUMBER, right, exponent)
         case (Measured(), Measured()):
-            unit = _made_of(left.unit, right.unit, exponent)
-            return Measured(unit, left.has_number or right.has_number)
+            return _made_of(left, right, exponent)
     return None
 
 
@@ -331,7 +332,7 @@ def _power(base: Found, exponent: ast.expr) -> Found:
         return base
     match exponent:
         case ast.Constant(value=int(power)) if 0 < power <= _LARGEST:
-            return replace(base, unit=_made_of(_ONE, base.unit, power))
+            return _made_of(Measured(_ONE), base, power)
         case ast.Constant(value=0.5):
             return _root(base)
     return None
@@ -339,6 +340,7 @@ def _power(base: Found, exponent: ast.expr) -> Found:
 
 _LARGEST: Final = 9  # as in a unit
 _ONE: Final = Unit.parse("1")
+_PLAIN_NUMBER: Final = Measured(_ONE, has_number=True)
 
 
 def _root(found: Found) -> Found:
@@ -352,13 +354,28 @@ def _root(found: Found) -> Found:
     return Measured(Unit("", halved[0], Fraction(1), counts=halved[1]), has_number=True)
 
 
-def _made_of(left: Unit, right: Unit, exponent: int) -> Unit:
-    return Unit(
-        _joint_code(left.code, right.code, exponent),
-        product(left.dimension, right.dimension, exponent),
-        left.factor * right.factor**exponent,
-        counts=product(left.counts, right.counts, exponent),
+def _made_of(left: Measured, right: Measured, exponent: int) -> Found:
+    """A product; None where it is of no size that a number can have."""
+    one, other = left.unit, right.unit
+    if _digits(one.factor) + abs(exponent) * _digits(other.factor) > _MOST_DIGITS:
+        return None
+    factor = one.factor * other.factor**exponent
+    if not 1 / FURTHEST < factor < FURTHEST:
+        return None
+    unit = Unit(
+        _joint_code(one.code, other.code, exponent),
+        product(one.dimension, other.dimension, exponent),
+        factor,
+        counts=product(one.counts, other.counts, exponent),
     )
+    return Measured(unit, left.has_number or right.has_number)
+
+
+_MOST_DIGITS: Final = 5000  # binary ones; powers of powers are not multiplied out
+
+
+def _digits(factor: Fraction) -> int:
+    return factor.numerator.bit_length() + factor.denominator.bit_length()
 
 
 def _joint_code(left: str, right: str, exponent: int) -> str:

@@ -19,10 +19,11 @@ from uns.units.atoms import ATOMS, BASE, PREFIXES
 from uns.units.powers import NOTHING, Powers, product
 from uns.units.table import BY_CODE, BY_UNECE
 
-__all__ = ["Unit", "UnitError", "of_opcua", "of_unece"]
+__all__ = ["FURTHEST", "Unit", "UnitError", "of_opcua", "of_unece"]
 
 _LONGEST: Final = 64  # characters; the longest in Recommendation 20 would have 31
 _LARGEST: Final = 9  # exponent; SI's own go to 4
+FURTHEST: Final = Fraction(10**150)  # any two can be converted: a double goes to 1e308
 _KEPT: Final = 4096  # parsed codes; a project uses some dozens
 _ASCII = re.compile(r"[!-~]*\Z")  # UCUM §2: printable US-ASCII without blanks
 
@@ -116,6 +117,8 @@ def _parsed(code: str) -> Unit:
     found = reader.term()
     if reader.at < len(code):
         reader.refuse()
+    if not 1 / FURTHEST < found.factor < FURTHEST:
+        raise UnitError(f"`{code}` is no size that a number can have")
     return Unit(code, found.dimension, found.factor, found.offset, found.counts)
 
 
