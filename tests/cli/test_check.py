@@ -71,7 +71,7 @@ def test_one_line_each_for_editors(plant: Path) -> None:
     """`file:line:column: severity code sentence (hint)` on stdout, the count on stderr."""
     result = _check(plant, WRONG, "--format", "line")
     assert (
-        "plant.yaml:2:30: error UNS101 unknown key `unt` (did you mean `unit`?)"
+        "plant.yaml:2:30: error UNS101: unknown key `unt` (did you mean `unit`?)"
         == result.stdout.splitlines()[0]
     )
     assert "2 problems\n" == result.stderr

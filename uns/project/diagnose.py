@@ -96,7 +96,11 @@ def validate(model: Any, value: Any, at: Written) -> tuple[Any, list[Diagnostic]
     try:
         return _adapter(model).validate_python(value), []
     except ValidationError as error:
-        return None, problems(model, error.errors(include_url=False), at)
+        found = error.errors(include_url=False)[:_MANY]
+        return None, problems(model, found, at)
+
+
+_MANY = 100  # problems of one entry that are told; whoever has more begins with these
 
 
 def problems(model: Any, errors: Iterable[Any], at: Written) -> list[Diagnostic]:

@@ -37,6 +37,7 @@ from uns.route.words import RouteWords, TemplateWords
 __all__ = ["Entry", "Library"]
 
 W = TypeVar("W")
+MAX_FOUND = 1_000  # mistakes; after so many nobody reads on, and neither do we
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +106,8 @@ class Library:
         self.first = self.first or whole
         for key, value in source.data.items():
             at = whole.at(key)
+            if len(self.found) > MAX_FOUND:
+                return
             if key not in ProjectWords.model_fields:
                 hint = suggestion(str(key), ProjectWords.model_fields)
                 self.found.append(
@@ -155,6 +158,8 @@ class Library:
             return
         entries: list[Entry[Any]] = getattr(self, key)
         for number, raw in enumerate(value):
+            if len(self.found) > MAX_FOUND:
+                return
             place = at.at(number)
             entry, found = self._entry("", _LISTS[key], raw, place)
             self.found += found
@@ -193,6 +198,8 @@ class Library:
         entries: dict[str, Entry[Any]] = getattr(self, key)
         kind = _MAPPINGS[key]
         for name, raw in value.items():
+            if len(self.found) > MAX_FOUND:
+                return
             place = at.at(name)
             found = validate(kind.name, name, place)[1]
             if found:

@@ -18,6 +18,7 @@ from yaml import events as ev
 __all__ = [
     "BREAK",
     "MAX_DEPTH",
+    "MAX_MISTAKES",
     "MAX_NODES",
     "NOT_PRINTABLE",
     "Child",
@@ -29,6 +30,7 @@ __all__ = [
 ]
 
 MAX_DEPTH = 64  # a project needs 8; beyond this it is an attack or an accident
+MAX_MISTAKES = 100  # of one file; then the reading ends
 MAX_NODES = 5_000_000  # counted with every alias written out, so that a bomb stays small
 
 
@@ -87,6 +89,9 @@ class Reader:
         if strange := NOT_PRINTABLE.search(self._text):
             self.mistakes.append(_control_character(self._text, strange.start()))
             return None, None
+        if endless := _ENDLESS.search(self._text):
+            self.mistakes.append(_endless_line(self._text, endless.start()))
+            return None, None
         loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(self._text)
         self._next = loader.get_event
         try:
@@ -98,6 +103,12 @@ class Reader:
         finally:
             loader.dispose()
         return None, None
+
+    def _note(self, mistake: Mistake) -> None:
+        """Collect a mistake and go on; whoever has a hundred wants to see the first."""
+        if len(self.mistakes) >= MAX_MISTAKES:
+            raise mistake
+        self.mistakes.append(mistake)
 
     def _document(self) -> tuple[Any, Child]:
         self._next()  # the stream's start
@@ -127,7 +138,7 @@ class Reader:
             is_plain = event.implicit[0]
             value = _scalar(event.value) if is_plain else event.value
             if self._flow and is_plain and event.value.startswith("="):
-                self.mistakes.append(_bare_expression(event))
+                self._note(_bare_expression(event))
         else:
             child = self._collection(event, is_mapping=kind is ev.MappingStartEvent)
             value = child.value
@@ -188,7 +199,7 @@ class Reader:
             if key == "<<" and inner.implicit[0]:
                 merged += _parents(child, inner)
             elif key in keys:
-                self.mistakes.append(_written_twice(key, inner, keys[key]))
+                self._note(_written_twice(key, inner, keys[key]))
             else:
                 keys[key], below[key], values[key] = inner, child, value
         for parent in reversed(merged):
@@ -217,6 +228,7 @@ _LONGEST_NUMBER = 100
 NOT_PRINTABLE = re.compile(
     "[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
 )
+_ENDLESS = re.compile("[^\n\r]{1000000}")  # no line that somebody wrote
 BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")  # as libyaml counts lines
 
 
@@ -307,15 +319,29 @@ def _tagged(event: Any) -> Mistake:
 
 def _control_character(text: str, index: int) -> Mistake:
     """A byte that no editor shows: found before libyaml sees it, because we can say where."""
-    breaks = list(BREAK.finditer(text, 0, index))
-    line = len(breaks) + 1
-    column = index - (breaks[-1].end() if breaks else 0) + 1
     return Mistake(
         "UNS005",
         f"the character U+{ord(text[index]):04X} cannot be part of a YAML file",
-        Span(line, column, line, column + 1),
+        _character(text, index),
         hint="delete it; in quotes it can be written as an escape",
     )
+
+
+def _endless_line(text: str, index: int) -> Mistake:
+    return Mistake(
+        "UNS004",
+        "this line has more than a million characters",
+        _character(text, index),
+        hint="is this the right file?",
+    )
+
+
+def _character(text: str, index: int) -> Span:
+    """Where one character is."""
+    breaks = list(BREAK.finditer(text, 0, index))
+    line = len(breaks) + 1
+    column = index - (breaks[-1].end() if breaks else 0) + 1
+    return Span(line, column, line, column + 1)
 
 
 def _not_yaml(error: yaml.MarkedYAMLError, text: str) -> Mistake:

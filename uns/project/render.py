@@ -36,11 +36,11 @@ def render(
 
 
 def one_line(diagnostic: Diagnostic) -> str:
-    """`plant.yaml:9:9: error UNS101 unknown key …`: the form that editors find places in."""
+    """`plant.yaml:9:9: error UNS101: unknown key …`: the form that editors find places in."""
     span = diagnostic.span
     hint = f" ({diagnostic.hint})" if diagnostic.hint else ""
     place = f"{diagnostic.file}:{span.line}:{span.column}"
-    text = f"{place}: {diagnostic.severity} {diagnostic.code} {diagnostic.message}{hint}"
+    text = f"{place}: {diagnostic.severity} {diagnostic.code}: {diagnostic.message}{hint}"
     return _plain(text)
 
 
