@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from uns.mqtt import Broker
 
-__all__ = ["DEMO_BROKERS", "broker_option", "brokers_option", "kind_or_address"]
+__all__ = [
+    "DEMO_BROKERS",
+    "asked_broker_option",
+    "broker_option",
+    "brokers_option",
+    "kind_or_address",
+]
+
+F = TypeVar("F", bound="Callable[..., object]")
 
 DEMO_BROKERS = ("embedded", "mosquitto")
 
@@ -29,6 +39,10 @@ def kind_or_address(_: click.Context, __: click.Parameter, text: str) -> str:
 
 def _address(_: click.Context, __: click.Parameter, text: str) -> Broker:
     return _parsed(text)
+
+
+def _perhaps(_: click.Context, __: click.Parameter, text: str | None) -> Broker | None:
+    return None if text is None else _parsed(text)
 
 
 def _parsed(text: str) -> Broker:
@@ -74,3 +88,10 @@ broker_option = click.option(
     envvar="UNS_BROKER",
     help="The broker's address.",
 )
+
+
+def asked_broker_option(what: str) -> Callable[[F], F]:
+    """The option `--broker` of a command that can do without one; `what` is asked of it."""
+    return click.option(
+        "-b", "--broker", callback=_perhaps, metavar="URL", envvar="UNS_BROKER", help=what
+    )

@@ -9,9 +9,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from uns.cli.address import asked_broker_option
+
 if TYPE_CHECKING:
     from uns.cli.explanation import Explanation
+    from uns.cli.last_value import LastValue
     from uns.equipment import Machine, Tag
+    from uns.mqtt import Broker
     from uns.project.lookup import Lookup
     from uns.project.project import Project
 
@@ -37,16 +41,18 @@ def pages() -> dict[str, Path]:
     default=".",
     type=click.Path(exists=True, readable=False, path_type=Path),
 )
+@asked_broker_option("Also ask this broker for the last value, and why it is not Good.")
 @click.option("--json", "as_json", is_flag=True, help="Of a topic: everything as JSON.")
-def explain(what: str | None, project: Path, *, as_json: bool) -> int:
+def explain(what: str | None, project: Path, broker: Broker | None, *, as_json: bool) -> int:
     """Explain a TOPIC of PROJECT (default: this folder), or an error CODE such as UNS101.
 
     Of a topic: the file and line of everything that was written about it, and what that
     replaces; where its value comes from, its scaling, its place in Sparkplug, its schema, and
-    who reads it. The enterprise may be left out. Of a machine: its tags. Never connects.
+    who reads it. The enterprise may be left out. Of a machine: its tags. With --broker also the
+    value that the tree shows, and why it is not Good or not there at all.
 
     Without either, all codes are listed. Exit code 0: explained, 1: the project has mistakes,
-    3: it has no such topic; the nearest names are told.
+    or there is no broker, 3: the project has no such topic; the nearest names are told.
     """
     if what is None or "/" not in what:
         _explain_code(what)
@@ -57,14 +63,14 @@ def explain(what: str | None, project: Path, *, as_json: bool) -> int:
     plant = loaded(project)
     found = lookup(plant, what)
     if found.machine is None:
-        return _not_there(plant, found, as_json=as_json)
+        return _not_there(plant, found, broker, as_json=as_json)
     if found.former:
         now = (found.tag or found.machine).topic
         click.echo(f"uns: `{found.topic}` is `{now}` now", err=True)
     if found.tag is None:
         _show_machine(found.machine, as_json=as_json)
         return 0
-    _show(_explained(plant, project, found.machine, found.tag), as_json=as_json)
+    _show(_explained(plant, project, found.machine, found.tag), broker, as_json=as_json)
     return 0
 
 
@@ -98,14 +104,61 @@ def _explained(plant: Project, folder: Path, machine: Machine, tag: Tag) -> Expl
     return Explanation.of(plant, machine, tag, origins)
 
 
-def _show(explanation: Explanation, *, as_json: bool) -> None:
+def _show(explanation: Explanation, broker: Broker | None, *, as_json: bool) -> None:
     from uns.cli.explanation import as_data, lines
+    from uns.cli.last_value import last_value
 
+    machine, tag = explanation.machine, explanation.tag
+    if not as_json:
+        for line in lines(explanation):
+            click.echo(line)
+    last = None
+    if broker is not None:
+        last = last_value(machine, tag, _retained(broker, tag.topic.text, machine))
     if as_json:
-        click.echo(json.dumps(as_data(explanation), ensure_ascii=False, indent=2))
-        return
-    for line in lines(explanation):
+        asked = {"last": last.data} if last else {}
+        click.echo(json.dumps(as_data(explanation) | asked, ensure_ascii=False, indent=2))
+    elif last is not None:
+        _show_last(last)
+
+
+def _show_last(last: LastValue) -> None:
+    from uns.cli.explanation import columns
+
+    told: tuple[str, ...] = ("none: the broker shows nothing",)
+    if last.vqt is not None:
+        vqt = last.vqt
+        detail = f"{vqt.quality} ({vqt.detail})" if vqt.detail else vqt.quality
+        told = (f"{vqt.text} {vqt.unit}".rstrip(), detail, vqt.timestamp)
+    for line in columns("value", [told]):
         click.echo(line)
+    for line in columns("why", [(reason,) for reason in last.reasons]):
+        click.echo(line)
+
+
+def _retained(broker: Broker, topic: str, machine: Machine | None) -> dict[str, bytes]:
+    """What the broker shows of the topic and of those that it depends on; raises BrokerError."""
+    import asyncio
+    import secrets
+
+    from uns.cli.last_value import filters_of
+    from uns.errors import BrokerError
+    from uns.message import Message
+    from uns.service.recall import recall
+
+    found: dict[str, bytes] = {}
+
+    def take(message: Message) -> None:
+        found[message.topic] = message.payload
+
+    name = f"uns-explain-{secrets.token_hex(4)}"
+    end = f"{topic.partition('/')[0]}/_service/{name}/_recall"
+    if not asyncio.run(recall(broker, name, filters_of(topic, machine), end, take)):
+        raise BrokerError(
+            f"{broker.address} did not come to an end with its retained messages",
+            hint="is it overloaded? try again",
+        )
+    return found
 
 
 def _show_machine(machine: Machine, *, as_json: bool) -> None:
@@ -118,13 +171,22 @@ def _show_machine(machine: Machine, *, as_json: bool) -> None:
         click.echo(line)
 
 
-def _not_there(plant: Project, found: Lookup, *, as_json: bool) -> int:
-    """Say what is there instead, on stderr; as JSON on stdout too."""
+def _not_there(plant: Project, found: Lookup, broker: Broker | None, *, as_json: bool) -> int:
+    """Say who else has the topic, or what is there instead, on stderr; as JSON on stdout too."""
+    from uns.cli.last_value import guest
+
+    last = guest(found.topic, _retained(broker, found.topic, None)) if broker else None
     if as_json:
-        click.echo(json.dumps({"topic": found.topic, "nearest": found.nearest}))
+        asked = {"last": last.data} if last else {}
+        click.echo(json.dumps({"topic": found.topic, "nearest": found.nearest, **asked}))
     near = ", ".join(f"`{topic}`" for topic in found.nearest)
     sentence = f"uns: the project has no `{found.topic}`"
     click.echo(f"{sentence}; nearest: {near}" if near else sentence, err=True)
+    if last is not None:
+        if not as_json:
+            click.echo(found.topic)
+            _show_last(last)
+        return 0
     if plant.sparkplug.foreign:
         click.echo("it may be a foreign device's: see `sparkplug: foreign:`", err=True)
     return NOT_FOUND
