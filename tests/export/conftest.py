@@ -39,7 +39,15 @@ def wrong_at(schema: dict[str, Any]) -> Callable[[str], set[tuple[str | int, ...
     return judge
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
+def plant() -> Project:
+    """A project that has a bit of everything: tests/cases/export."""
+    found = load(ROOT / "tests/cases/export", catalogue()).project
+    assert found is not None
+    return found
+
+
+@pytest.fixture(scope="session")
 def aurora() -> Project:
     """The demo plant."""
     found = load(ROOT / "config/aurora", catalogue()).project
