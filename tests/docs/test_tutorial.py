@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-PAGES = Path(__file__).parents[2] / "docs/tutorial"
+ROOT = Path(__file__).parents[2]
+PAGES = ROOT / "docs/tutorial"
 FIRST = (PAGES / "your-first-line.md").read_text()
 SECOND = (PAGES / "the-second-line.md").read_text()
 FILES = re.compile(r"`(plant/\S+)`[^\n]*:\n```yaml\n(.*?)```", re.DOTALL)
@@ -46,7 +47,7 @@ class Desk:
         done = subprocess.run(
             [sys.executable, "-m", *words],
             cwd=self.folder,
-            env=os.environ | {"COLUMNS": "200", "NO_COLOR": "1"},
+            env=os.environ | {"COLUMNS": "200", "NO_COLOR": "1", "PYTHONPATH": str(ROOT)},
             capture_output=True,
             text=True,
             check=False,
