@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import io
+import zipfile
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from xml.sax.saxutils import escape
 
 import pytest
 
@@ -59,5 +62,35 @@ def imported(plant: Plant, drafted: Callable[..., Draft]) -> Callable[..., Draft
             raw = text.encode() if isinstance(text, str) else text
             found = found.plus(get_importer(kind)(name, raw, plant))
         return drafted(found)
+
+    return make
+
+
+@pytest.fixture
+def workbook() -> Callable[..., bytes]:
+    """An .xlsx with sheets of texts, as ECMA-376 part 1 §18.3 has it: `workbook(Tags=[[…]])`."""
+    main = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+
+    def cell(at: int, row: int, text: str) -> str:
+        where = f"{chr(ord('A') + at)}{row}"
+        return f'<c r="{where}" t="inlineStr"><is><t>{escape(text)}</t></is></c>' if text else ""
+
+    def make(**sheets: Sequence[Sequence[str]]) -> bytes:
+        out = io.BytesIO()
+        names = "".join(f'<sheet name="{name.replace("_", " ")}"/>' for name in sheets)
+        with zipfile.ZipFile(out, "w") as book:
+            book.writestr(
+                "xl/workbook.xml", f'<workbook xmlns="{main}"><sheets>{names}</sheets></workbook>'
+            )
+            for number, rows in enumerate(sheets.values(), 1):
+                lines = "".join(
+                    f'<row r="{at}">{"".join(cell(k, at, text) for k, text in enumerate(row))}</row>'
+                    for at, row in enumerate(rows, 1)
+                )
+                book.writestr(
+                    f"xl/worksheets/sheet{number}.xml",
+                    f'<worksheet xmlns="{main}"><sheetData>{lines}</sheetData></worksheet>',
+                )
+        return out.getvalue()
 
     return make

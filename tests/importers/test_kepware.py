@@ -40,7 +40,7 @@ def test_devices_of_one_kind_are_one_type(imported: Imported, loaded: Loaded) ->
     assert "acme/leeds/packaging/line1/filler3" == str(machine.topic)
     tags = {tag.name: tag for tag in machine.tags}
     assert {
-        "speed": "400001", "status/state": "400003", "bowl_pressure": "400010",
+        "speed": "400001", "status/state": "400003", "bowl_pressure": "400010 int16",
         "recipe": "400100 string[20] ABCD", "pump_running": "000005",
     } == {name: tag.source.text for name, tag in tags.items() if tag.source}  # fmt: skip
     assert ("{bottles}/h", 0.1, DataType.FLOAT) == (

@@ -23,7 +23,8 @@ class FoundTag:
     """A tag as the file has it, in our words; its folders and its name are `levels`.
 
     `address` is written in the driver's grammar. `origin` says where it stood (`a.csv:12`).
-    `guesses` are the things that the file does not say, as sentences.
+    `guesses` are the things that the file does not say, as sentences. `depth` is how many of
+    the levels are the machine's path, where the file knows; 0 is the device itself.
     """
 
     levels: tuple[str, ...]
@@ -38,6 +39,7 @@ class FoundTag:
     desc: str = ""
     origin: str = ""
     guesses: tuple[str, ...] = ()
+    depth: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

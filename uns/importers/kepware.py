@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from uns.importers.found import Device, Found, FoundTag, Unmapped
-from uns.importers.modbus_words import kepware_address
+from uns.importers.modbus_words import kepware_address, typed
 from uns.importers.reading import Plant, levels_of, read_unit, span_of
 from uns.importers.s7_words import s7_address
 from uns.importers.table import Row, number, read_table
@@ -59,10 +59,7 @@ def read(name: str, raw: bytes, plant: Plant) -> Found:
     if driver == "opcua":
         connection["namespace"] = _NAMESPACE
     tags: list[FoundTag] = []
-    unmapped = [
-        Unmapped(name, f"column `{title}`", f"not one of Kepware's that we know; {count} cells")
-        for title, count in table.unknown.items()
-    ]
+    unmapped = list(table.lost)
     for row in table.rows:
         tag = _tag(row, driver, connection, plant, stem)
         if isinstance(tag, Unmapped):
@@ -97,11 +94,14 @@ def _tag(
     if driver == "opcua":
         address = f"s={stem}.{row.text('name')}"
     else:
-        address = _WORDS.get(driver, lambda text, _: text)(row.text("address"), datatype)
+        words = _WORDS.get(driver)
+        address = words(row.text("address"), datatype) if words else row.text("address")
     if not address:
         return Unmapped(row.origin, what, f"not an address that our driver `{driver}` can read")
     if problem := plant.problem(driver, address, connection, datatype):
         return Unmapped(row.origin, what, problem)
+    if driver == "modbus" and row.text("scaling").casefold() == "linear":
+        address = typed(address, datatype)  # what is read is not what is made of it
     return _made(row, address, datatype, through_server=driver == "opcua")
 
 

@@ -66,7 +66,8 @@ def _by_machine(device: Device) -> dict[tuple[str, ...], list[FoundTag]]:
     found: dict[tuple[str, ...], list[FoundTag]] = defaultdict(list)
     for tag in tags:
         folders = tag.levels[:-1]
-        found[_machine_of(folders, holders)].append(tag)
+        place = _machine_of(folders, holders) if tag.depth is None else folders[: tag.depth]
+        found[place].append(tag)
     return dict(found)
 
 
@@ -83,7 +84,8 @@ def _machine_of(folders: tuple[str, ...], holders: set[tuple[str, ...]]) -> tupl
 def _unfolded(tags: Iterable[FoundTag]) -> list[FoundTag]:
     """Where a flat list says `Filler1_Speed`, `Filler2_Speed`: folders `Filler1` and `Filler2`."""
     kept = list(tags)
-    split = {tag: found for tag in kept if (found := _PREFIX.match(tag.levels[-1]))}
+    open_ = [tag for tag in kept if tag.depth is None]
+    split = {tag: found for tag in open_ if (found := _PREFIX.match(tag.levels[-1]))}
     names: dict[tuple[tuple[str, ...], str], set[str]] = defaultdict(set)
     for tag, found in split.items():
         names[tag.levels[:-1], found[1]].add(found[2])

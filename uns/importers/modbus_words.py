@@ -6,10 +6,16 @@ import re
 
 from uns.metric import DataType
 
-__all__ = ["kepware_address", "neuron_address"]
+__all__ = ["kepware_address", "neuron_address", "typed"]
 
 #: Neuron's `#` marks (docs.emqx.com, Neuron, Modbus TCP, "#ENDIAN"): #LL is 1,2,3,4.
 _ORDERS = {"LL": "ABCD", "LB": "BADC", "BL": "CDAB", "BB": "DCBA", "L": "ABCD", "B": "BADC"}
+_NAMES = {
+    DataType.INT8: "int16", DataType.UINT8: "uint16", DataType.INT16: "int16",
+    DataType.UINT16: "uint16", DataType.INT32: "int32", DataType.UINT32: "uint32",
+    DataType.INT64: "int64", DataType.UINT64: "uint64", DataType.FLOAT: "float32",
+    DataType.DOUBLE: "float64",
+}  # fmt: skip
 _KEPWARE = re.compile(
     r"(?P<register>[0134][0-9]{4,5})(?:\.(?P<bit>[0-9]{1,2}))?(?:\.(?P<length>[0-9]{1,3})(?P<half>[HL]))?\Z"
 )
@@ -55,6 +61,17 @@ def neuron_address(address: str, datatype: DataType) -> str:
     place = f"{found['unit']}/{found['register']}" + (f".{found['bit']}" if found["bit"] else "")
     order = _ORDERS.get(found["order"] or "", "")
     return f"{place} {order}" if order not in ("", "ABCD") else place
+
+
+def typed(address: str, datatype: DataType) -> str:
+    """The address with the type of what is read there, for a tag whose own type is another.
+
+    >>> typed("1/400101 CDAB", DataType.INT32)
+    '1/400101 int32 CDAB'
+    """
+    place, _, rest = address.partition(" ")
+    name = _NAMES.get(datatype)
+    return " ".join(word for word in (place, name, rest) if word) if name else address
 
 
 def _text(register: str, length: str, half: str) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from xml.etree import ElementTree as ET
 
-from uns.importers.found import ImportFileError
+from uns.importers.found import ImportFileError, Unmapped
 
 __all__ = ["Row", "Table", "number", "read_table"]
 
@@ -34,10 +34,10 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """The rows below the heading, and the columns that are not ours, with how many cells."""
+    """The rows below the heading, and what of the file they do not have."""
 
     rows: tuple[Row, ...]
-    unknown: Mapping[str, int]
+    lost: tuple[Unmapped, ...]
 
 
 def read_table(
@@ -52,9 +52,11 @@ def read_table(
     known = {_folded(word): ours for ours, words in columns.items() for word in (ours, *words)}
     rows: list[Row] = []
     unknown: dict[str, int] = {}
+    skipped: list[str] = []
     for sheet, lines in sheets:
         start, heading = _heading(lines, known, required)
         if not heading:
+            skipped += [sheet] if any(lines) else []
             continue
         where = f"{name}:{sheet}!" if sheet and len(sheets) > 1 else f"{name}:"
         for at, line in enumerate(lines[start:], start + 1):
@@ -66,7 +68,12 @@ def read_table(
             f"`{name}` has no rows below a heading with {wanted}",
             hint="is it the export that was meant? The heading has to be in the file",
         )
-    return Table(tuple(rows), unknown)
+    lost = [
+        Unmapped(name, f"column `{title}`", f"not one we know; {count} cells")
+        for title, count in unknown.items()
+    ]
+    lost += [Unmapped(name, f"sheet `{sheet}`", "it has no such heading") for sheet in skipped]
+    return Table(tuple(rows), tuple(lost))
 
 
 def _heading(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from uns.importers.found import Device, Found, FoundTag, Unmapped
 from uns.importers.reading import Plant, levels_of, read_type, read_unit, span_of
-from uns.importers.table import Row, Table, number, read_table
+from uns.importers.table import Row, number, read_table
 from uns.project.quantity import WordError, read_duration
 
 __all__ = ["read"]
@@ -53,7 +53,7 @@ def read(name: str, raw: bytes, plant: Plant) -> Found:
     """The devices in a list: one, or those that its column `device` or `host` names."""
     table = read_table(name, raw, _COLUMNS, ("name", "address"))
     devices: dict[str, _Rows] = {}
-    unmapped = _unknown_columns(name, table)
+    unmapped = list(table.lost)
     for row in table.rows:
         driver = row.text("driver").casefold() or plant.driver_of(row.text("address"))
         key = row.text("device") or row.text("host") or name.rpartition(".")[0]
@@ -73,13 +73,6 @@ def read(name: str, raw: bytes, plant: Plant) -> Found:
         if one.tags
     ]
     return Found(tuple(made), tuple(unmapped))
-
-
-def _unknown_columns(name: str, table: Table) -> list[Unmapped]:
-    return [
-        Unmapped(name, f"column `{title}`", f"not one we know; {count} cells")
-        for title, count in table.unknown.items()
-    ]
 
 
 def _refused(row: Row, driver: str, known: _Rows | None, plant: Plant) -> str:
