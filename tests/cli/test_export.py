@@ -32,6 +32,7 @@ def test_a_file_that_cannot_be_written_is_told(uns: Uns, tmp_path: Path) -> None
 def test_every_form_comes_on_stdout(uns: Uns) -> None:
     """Data on stdout and nothing else, exit code 0, for each export of a project."""
     begins = {
+        "asyncapi": '{\n "asyncapi": "3.0.0"',
         "csv": "topic,site,area,line,",
         "json-schema": "{\n",
         "markdown": "# acme\n",

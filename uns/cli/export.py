@@ -43,6 +43,19 @@ def export() -> None:
     """
 
 
+@export.command("asyncapi", short_help="Topics and payloads, for developers.")
+@_of_project
+@_TO
+def asyncapi(project: Path, select: tuple[str, ...], output: Path | None) -> None:
+    """Write what may be subscribed to in PROJECT as AsyncAPI 3.0: topics, payloads, brokers.
+
+    One channel for each tag of a machine type; where its machines are is a parameter.
+    """
+    from uns.export.asyncapi import asyncapi as made
+
+    _write(_json(made(*_selected(project, select))), output)
+
+
 @export.command("csv", short_help="Every tag as a row of a spreadsheet.")
 @_of_project
 @click.option(
