@@ -344,3 +344,13 @@ class ReportByException(RuleBasedStateMachine):
 
 TestReportByException = ReportByException.TestCase
 TestReportByException.settings = settings(max_examples=150, stateful_step_count=30, deadline=None)
+
+
+def test_tags_that_stay_are_not_reported_again_when_others_come():
+    """A change of tags keeps what is known of those that stay, and forgets those that left."""
+    reporter = Reporter({1: _tag(), 2: _tag()})
+    assert 2 == len(reporter.observed([(1, 5.0, GOOD, T0), (2, 5.0, GOOD, T0)], T0))
+    reporter.change({1: _tag(), 3: _tag()})
+    readings = [(handle, 5.0, GOOD, T0) for handle in (1, 2, 3)]
+    assert [3] == [reading[0] for reading in reporter.observed(readings, T0 + 1)]
+    assert [(1, 5.0, GOOD, T0 + 1)] == reporter.known([1, 2])

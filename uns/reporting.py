@@ -86,6 +86,22 @@ class Reporter:
         self.skew_ms = 0
         self.misfits = 0
 
+    def change(self, tags: Mapping[int, Tag]) -> None:
+        """From now on these are the tags; what is known of a handle that stays is kept."""
+        self._watches = {
+            handle: self._watches.get(handle) or _Watch(handle, tag) for handle, tag in tags.items()
+        }
+        self._limited = [watch for watch in self._watches.values() if watch.stale_ms]
+
+    def known(self, handles: Iterable[int]) -> list[Reading]:
+        """What was last reported of each tag that was, with the time it was last heard of."""
+        watches = [self._watches[handle] for handle in handles if handle in self._watches]
+        return [
+            (watch.handle, watch.value, watch.quality, watch.heard_ms)
+            for watch in watches
+            if watch.quality != _NEVER
+        ]
+
     def observed(self, readings: Iterable[Reading], now_ms: int) -> list[Reading]:
         """What of `readings` is to be published; readings of unknown handles are dropped."""
         worth: list[Reading] = []

@@ -216,3 +216,19 @@ def test_processes_with_other_metrics_number_them_elsewhere():
     assert numbers[0] == numbers[2]
     assert numbers[0].isdisjoint(numbers[1])
     assert 3 == len(varint(min(numbers[0])))
+
+
+def test_a_metric_in_another_unit_has_no_value_of_the_old_one(now):
+    """3.5 in bar is not 3.5 in kPa: the metric gets another alias and is born without a value."""
+    bar, kpa = (MetricDefinition("p", DataType.FLOAT, {"engUnit": u}) for u in ("bar", "kPa"))
+    edge = EdgeNode(NODE, {"filler": [bar, GOOD]})
+    edge.will()
+    edge.connected(now)
+    edge.device_up("filler", now)
+    before = edge.aliases("filler")
+    edge.observed("filler", [(before["p"], 3.5, 192, now), (before["good"], 7, 192, now)], now)
+    _, birth = edge.change_device("filler", [kpa, GOOD], now)
+    values = {metric.name: metric.value for metric in decode(birth.payload).metrics}
+    assert {"p": None, "good": 7} == values
+    assert before["p"] != edge.alias_of("filler", "p")
+    assert before["good"] == edge.alias_of("filler", "good")

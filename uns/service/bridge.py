@@ -5,21 +5,25 @@ from __future__ import annotations
 import asyncio
 import logging
 import os.path
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
 
 from bridges.driver import BoundTag, Driver
 from uns.derived import Derived
-from uns.equipment import Machine, Tag
+from uns.equipment import Connection, Machine, Tag
+from uns.errors import DeviceError
 from uns.metric import Reading, Value
 from uns.mqtt import Broker
 from uns.project.project import Project
 from uns.reporting import Reporter
 from uns.service.backlog_keeper import BacklogKeeper
 from uns.service.connection import ConnectionState, ConnectionSupervisor
-from uns.service.device_writes import DeviceWrites, refusal
+from uns.service.device_writes import DeviceWrites, Write, refusal
 from uns.service.edge import NODE_METRICS, EdgeNodeService, now_ms
+from uns.service.open_tasks import OpenTasks
 from uns.service.pace import Pace
+from uns.service.roster import Device, Roster, device_id_of
 from uns.service.supervise import keep_running
 from uns.sparkplug import (
     Command,
@@ -41,17 +45,16 @@ TICK_S = 0.5
 SIMULTANEOUS_CONNECTS = 20  # a switch that reboots must not bring a stampede on 200 PLCs
 
 
-@dataclass(slots=True)
-class _Device:
-    """One machine at run time: where its readings go, and which connections feed it."""
+@dataclass(frozen=True, slots=True)
+class _Link:
+    """A connection as it is read now."""
 
-    machine: Machine
-    edge: EdgeNodeService
-    derived: Derived
-    alias_of: dict[int, int]  # reading handle → Sparkplug alias
-    connections: set[str]
-    answering: set[str] = field(default_factory=set)
-    is_up: bool = False
+    connection: Connection
+    tags: tuple[BoundTag, ...]
+    supervisor: ConnectionSupervisor
+
+
+_NO_LINKS: Mapping[str, _Link] = MappingProxyType({})
 
 
 class BridgeService:
@@ -77,19 +80,27 @@ class BridgeService:
         self._keeper = BacklogKeeper(backlog)
         self._settings = project.sparkplug
         self._pace = Pace(project.sparkplug.backlog.per_second)
-        self._device_of: dict[int, _Device] = {}
-        self._tag_of: dict[int, Tag] = {}
-        self._handle_of: dict[tuple[NodeId, str, str], int] = {}
-        self._handles_of: dict[str, list[int]] = {}
-        self._devices_on: dict[str, list[_Device]] = {}
-        self.edges = self._build_edges(machines)
-        self._reporter = Reporter(self._tag_of)
-        limiter = asyncio.Semaphore(SIMULTANEOUS_CONNECTS)
-        self.connections = {
-            key: self._supervisor(project, key, handles, get_driver, limiter)
-            for key, handles in self._handles_of.items()
-        }
-        self._writes = {key: DeviceWrites(link.write) for key, link in self.connections.items()}
+        self._get_driver = get_driver
+        self._limiter = asyncio.Semaphore(SIMULTANEOUS_CONNECTS)
+        self._roster = Roster()
+        self._device_of = self._roster.device_of
+        self._devices_on = self._roster.devices_on
+        self._edge_of = {node: self._new_edge(node, on) for node, on in _by_node(machines).items()}
+        self._roster.index()
+        self._reporter = Reporter(self._roster.tags)
+        self._links = self._new_links(project)
+        self._writes = {key: DeviceWrites(self._write_over(key)) for key in self._links}
+        self._tasks = OpenTasks()
+
+    @property
+    def edges(self) -> list[EdgeNodeService]:
+        """The edge nodes, one for each line."""
+        return list(self._edge_of.values())
+
+    @property
+    def connections(self) -> dict[str, ConnectionSupervisor]:
+        """The links to devices, by key."""
+        return {key: link.supervisor for key, link in self._links.items()}
 
     async def run(self) -> None:
         """Bridge until cancelled."""
@@ -100,15 +111,24 @@ class BridgeService:
 
     async def _run(self) -> None:
         self._reserve_bd_seqs()
-        async with asyncio.TaskGroup() as tasks:
-            for key, supervisor in self.connections.items():
-                tasks.create_task(keep_running(key, supervisor.run), name=f"bridge:{key}")
-                tasks.create_task(self._writes[key].run(), name=f"write:{key}")
-            for edge in self.edges:
-                name = f"edge:{edge.edge.node}"
-                tasks.create_task(keep_running(name, edge.run), name=name)
-            tasks.create_task(keep_running("bridge:tick", self._tick), name="bridge:tick")
-            tasks.create_task(keep_running("backlog", self._keeper.run), name="bridge:backlog")
+        async with self._tasks.opened():
+            for key in self._links:
+                self._start_link(key)
+                self._start_writes(key)
+            for node in self._edge_of:
+                self._start_edge(node)
+            for name, part in (("bridge:tick", self._tick), ("bridge:backlog", self._keeper.run)):
+                self._tasks.start(name, keep_running(name, part))
+
+    def _start_link(self, key: str) -> None:
+        self._tasks.start(f"bridge:{key}", keep_running(key, self._links[key].supervisor.run))
+
+    def _start_writes(self, key: str) -> None:
+        self._tasks.start(f"write:{key}", self._writes[key].run())
+
+    def _start_edge(self, node: NodeId) -> None:
+        name = f"edge:{node}"
+        self._tasks.start(name, keep_running(name, self._edge_of[node].run))
 
     def _reserve_bd_seqs(self) -> None:
         """Put the numbers of all first sessions on the disk at once, before any CONNECT.
@@ -119,20 +139,88 @@ class BridgeService:
         used = {edge.edge.node: edge.edge.next_bd_seq for edge in self.edges}
         self._state.set_all({f"bd_seq/{node}": (number + 1) % 256 for node, number in used.items()})
 
+    # ------------------------------------------------------------------ change
+
+    async def change(self, project: Project, machines: Sequence[Machine]) -> None:
+        """Take over what changed while the rest runs on, untouched.
+
+        Raises ProjectError, and changes nothing, where a machine cannot be. Returns when what
+        left has left; what is new need not be there yet.
+        """
+        by_node = _by_node(machines)
+        self._try_out(project, by_node)
+        gone_nodes = [node for node in self._edge_of if node not in by_node]
+        new_nodes = [node for node in by_node if node not in self._edge_of]
+        self._change_devices(by_node)
+        before = self._links
+        self._links = self._new_links(project, before)
+        gone = [key for key in before if self._links.get(key) is not before[key]]
+        new = [key for key in self._links if before.get(key) is not self._links[key]]
+        gone_writes = [key for key in self._writes if key not in self._links]
+        new_writes = [key for key in self._links if key not in self._writes]
+        self._writes |= {key: DeviceWrites(self._write_over(key)) for key in new_writes}
+        for key in gone_writes:
+            del self._writes[key]
+        await self._tasks.stop(
+            [f"edge:{node}" for node in gone_nodes]
+            + [f"bridge:{key}" for key in gone]
+            + [f"write:{key}" for key in gone_writes]
+        )
+        for key in new:
+            self._start_link(key)
+        for key in new_writes:
+            self._start_writes(key)
+        for node in new_nodes:
+            self._start_edge(node)
+
+    def _try_out(self, project: Project, by_node: Mapping[NodeId, Sequence[Machine]]) -> None:
+        """Raise ProjectError where something that changed cannot be built."""
+        for node, machines in by_node.items():
+            changed = [one for one in machines if self._is_news(one)]
+            for machine in changed:
+                Derived(machine, {tag.name: number for number, tag in enumerate(machine.tags)})
+                for tag in machine.tags:
+                    if tag.source:
+                        self._get_driver(project.connections[tag.source.connection].driver)
+            if changed:
+                EdgeNode(node, _devices(machines))
+
+    def _is_news(self, machine: Machine) -> bool:
+        known = self._roster.devices.get(device_id_of(machine))
+        return known is None or known.machine != machine
+
+    def _change_devices(self, by_node: Mapping[NodeId, Sequence[Machine]]) -> None:
+        """Let devices leave, change and come; all within one turn of the event loop."""
+        wanted = {device_id_of(one) for machines in by_node.values() for one in machines}
+        for node, device_id in [key for key in self._roster.devices if key not in wanted]:
+            self._roster.remove((node, device_id))
+            if node in by_node:
+                self._edge_of[node].change_device(device_id, None)
+            else:
+                self._edge_of.pop(node, None)
+        changed = []
+        for node, machines in by_node.items():
+            if node not in self._edge_of:
+                self._edge_of[node] = self._new_edge(node, machines)
+                continue
+            changed += [self._changed_device(one) for one in machines if self._is_news(one)]
+        self._roster.index()
+        self._reporter.change(self._roster.tags)
+        for device in changed:
+            self._settle(device)
+            known = self._reporter.known(device.alias_of)
+            self._report(self._reporter.observed(device.derived.observed(known), now_ms()))
+
+    def _changed_device(self, machine: Machine) -> Device:
+        node, device_id = device_id_of(machine)
+        edge = self._edge_of[node]
+        edge.change_device(device_id, _definitions(machine))
+        return self._roster.put(machine, edge)
+
     # ------------------------------------------------------------------ building
 
-    def _build_edges(self, machines: Sequence[Machine]) -> list[EdgeNodeService]:
-        by_node: dict[NodeId, list[Machine]] = {}
-        for machine in machines:
-            node = NodeId(machine.sparkplug.group_id, machine.sparkplug.edge_node_id)
-            by_node.setdefault(node, []).append(machine)
-        return [self._build_edge(node, group) for node, group in by_node.items()]
-
-    def _build_edge(self, node: NodeId, machines: Sequence[Machine]) -> EdgeNodeService:
-        devices = {"": NODE_METRICS} | {
-            machine.sparkplug.device_id: tuple(_definition(machine, tag) for tag in machine.tags)
-            for machine in machines
-        }
+    def _new_edge(self, node: NodeId, machines: Sequence[Machine]) -> EdgeNodeService:
+        devices = _devices(machines)
         settings = EdgeSettings(
             primary_host=self._settings.primary_host,
             servers=len(self._brokers),
@@ -155,48 +243,31 @@ class BridgeService:
             on_command=lambda command: self._commanded(node, command),
         )
         for machine in machines:
-            self._add_device(machine, service)
+            self._roster.put(machine, service)
         return service
 
-    def _add_device(self, machine: Machine, service: EdgeNodeService) -> None:
-        handles: dict[str, int] = {}
-        for tag in machine.tags:
-            handle = len(self._tag_of)
-            handles[tag.name] = handle
-            self._tag_of[handle] = tag
-        device_id = machine.sparkplug.device_id
-        device = _Device(
-            machine,
-            service,
-            Derived(machine, handles),
-            {handle: service.edge.alias_of(device_id, name) for name, handle in handles.items()},
-            {tag.source.connection for tag in machine.tags if tag.source},
-        )
-        for tag in machine.tags:
-            handle = handles[tag.name]
-            self._handle_of[service.edge.node, device_id, tag.name] = handle
-            self._device_of[handle] = device
-            if tag.source:
-                self._handles_of.setdefault(tag.source.connection, []).append(handle)
-        for key in device.connections:
-            self._devices_on.setdefault(key, []).append(device)
+    def _new_links(
+        self, project: Project, known: Mapping[str, _Link] = _NO_LINKS
+    ) -> dict[str, _Link]:
+        """The links that the roster needs; one of `known` where it serves as it is."""
+        links = {}
+        for key in self._roster.handles_on:
+            connection, tags = project.connections[key], self._roster.bound(key)
+            link = known.get(key)
+            if link is None or link.connection != connection or set(link.tags) != set(tags):
+                link = _Link(connection, tags, self._supervisor(connection, tags))
+            links[key] = link
+        return links
 
-    def _supervisor(
-        self,
-        project: Project,
-        key: str,
-        handles: Sequence[int],
-        get_driver: Callable[[str], type[Driver]],
-        limiter: asyncio.Semaphore,
-    ) -> ConnectionSupervisor:
-        connection = project.connections[key]
+    def _supervisor(self, connection: Connection, tags: Sequence[BoundTag]) -> ConnectionSupervisor:
+        key = connection.key
         return ConnectionSupervisor(
             connection,
-            get_driver(connection.driver),
-            [self._bound(handle) for handle in handles],
+            self._get_driver(connection.driver),
+            tags,
             on_readings=lambda readings: self._read(key, readings),
             on_state=lambda state: self._changed(key, state),
-            limiter=limiter,
+            limiter=self._limiter,
             label=self._where(key),
         )
 
@@ -205,31 +276,26 @@ class BridgeService:
         lines = {device.machine.line.text for device in self._devices_on[key]}
         return os.path.commonpath(lines)
 
-    def _bound(self, handle: int) -> BoundTag:
-        tag = self._tag_of[handle]
-        assert tag.source is not None  # noqa: S101 - only tags with a source have a connection
-        return BoundTag(handle, tag.source.address, tag.datatype, tag.scan_s, tag.deliver_every)
-
     # ------------------------------------------------------------------ running
 
     def _read(self, key: str, readings: Sequence[Reading]) -> None:
         self._report(self._reporter.observed(readings, now_ms()))
-        for device in self._devices_on[key]:
+        for device in self._devices_on.get(key, ()):  # none: the project changed just now
             if key not in device.answering:
                 device.answering.add(key)
                 self._settle(device)
 
     def _changed(self, key: str, state: ConnectionState) -> None:
-        handles = self._handles_of[key]
+        handles = self._roster.handles_on.get(key, ())
         if state is ConnectionState.UP:
             self._reporter.restart(handles)
             return
         self._report(self._reporter.lost(handles, now_ms()))
-        for device in self._devices_on[key]:
+        for device in self._devices_on.get(key, ()):
             device.answering.discard(key)
             self._settle(device)
 
-    def _settle(self, device: _Device) -> None:
+    def _settle(self, device: Device) -> None:
         """A device lives while any of its connections answers."""
         is_up = bool(device.answering)
         if is_up == device.is_up:
@@ -243,7 +309,7 @@ class BridgeService:
 
     def _report(self, readings: Iterable[Reading]) -> None:
         """Hand readings worth a publish to their edge nodes, with what is derived from them."""
-        by_device: dict[str, tuple[_Device, list[Reading]]] = {}
+        by_device: dict[str, tuple[Device, list[Reading]]] = {}
         for reading in readings:
             device = self._device_of[reading[0]]
             key = device.machine.topic.text
@@ -265,16 +331,44 @@ class BridgeService:
 
     def _commanded(self, node: NodeId, command: Command) -> None:
         """A host asks to write a metric; the device's own new value is the only answer."""
-        handle = self._handle_of.get((node, command.device_id, command.name))
+        handle = self._roster.handle_of(node, command.device_id, command.name)
         if handle is None:
             log.warning("edge node %s has nothing to write in `%s`", node, command.name)
             return
-        tag = self._tag_of[handle]
+        tag = self._roster.tags[handle]
         key = tag.source.connection if tag.source else ""
         if key in self._writes:
             self._writes[key].ask(tag, handle, command.value)
         else:
             log.warning("%s cannot be set: %s", tag.topic.text, refusal(tag, command.value))
+
+    def _write_over(self, key: str) -> Write:
+        """How to write to a device, whichever session it has then."""
+
+        async def write(items: Sequence[tuple[int, Value]]) -> Sequence[str]:
+            if any(handle not in self._roster.tags for handle, _ in items):
+                raise DeviceError("the project was changed meanwhile")
+            return await self._links[key].supervisor.write(items)
+
+        return write
+
+
+def _by_node(machines: Iterable[Machine]) -> dict[NodeId, list[Machine]]:
+    by_node: dict[NodeId, list[Machine]] = {}
+    for machine in machines:
+        by_node.setdefault(device_id_of(machine)[0], []).append(machine)
+    return by_node
+
+
+def _devices(machines: Iterable[Machine]) -> dict[str, tuple[MetricDefinition, ...]]:
+    """The metrics of an edge node, by device; its own stand under `""`."""
+    return {"": NODE_METRICS} | {
+        machine.sparkplug.device_id: _definitions(machine) for machine in machines
+    }
+
+
+def _definitions(machine: Machine) -> tuple[MetricDefinition, ...]:
+    return tuple(_definition(machine, tag) for tag in machine.tags)
 
 
 def _definition(machine: Machine, tag: Tag) -> MetricDefinition:

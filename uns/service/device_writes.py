@@ -17,7 +17,7 @@ from uns.equipment import Tag
 from uns.errors import UnsError
 from uns.metric import Value
 
-__all__ = ["DeviceWrites", "refusal"]
+__all__ = ["DeviceWrites", "Write", "refusal"]
 
 log = logging.getLogger("uns.bridge")
 

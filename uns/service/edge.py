@@ -135,6 +135,20 @@ class EdgeNodeService:
         self._queue(self.edge.device_down(device_id, now_ms()))
         self._up.pop(device_id, None)
 
+    def change_device(self, device_id: str, definitions: Sequence[MetricDefinition] | None) -> None:
+        """Other metrics for a device, a new device, or with None one less; see EdgeNode.
+
+        Ask for aliases again. Names of metrics that are gone are remembered for what of them is
+        not surely there yet.
+        """
+        self._flush()
+        before = self._names_of(device_id)
+        self._queue(self.edge.change_device(device_id, definitions, now_ms()))
+        if definitions is None:
+            self._up.pop(device_id, None)
+        del self._names[device_id]
+        self._names[device_id] = before | self._names_of(device_id)
+
     # ------------------------------------------------------------------ sessions
 
     async def run(self) -> None:
@@ -308,13 +322,7 @@ class EdgeNodeService:
 
     def _keep(self, device_id: str, readings: Sequence[Reading], at_ms: int = 0) -> None:
         """Put readings into the backlog; a stale mark says nothing that a death does not say."""
-        names = self._names.get(device_id)
-        if names is None:
-            names = self._names[device_id] = {
-                alias: name
-                for name, alias in self.edge.aliases(device_id).items()
-                if alias not in self._unkept
-            }
+        names = self._names_of(device_id)
         self._backlog.put(
             self._node,
             device_id,
@@ -325,6 +333,18 @@ class EdgeNodeService:
             ],
         )
         self._replay.nudge()
+
+    def _names_of(self, device_id: str) -> dict[int, str]:
+        """The metrics of a device that are kept, by alias; none for one that is gone."""
+        if device_id not in self._names:
+            try:
+                aliases = self.edge.aliases(device_id)
+            except KeyError:
+                aliases = {}
+            self._names[device_id] = {
+                alias: name for name, alias in aliases.items() if alias not in self._unkept
+            }
+        return self._names[device_id]
 
     # ------------------------------------------------------------------ the backlog
 

@@ -106,9 +106,9 @@ def restart_reason(before: Project, after: Project) -> str:
 
 
 def as_read(tag: Tag) -> tuple[Any, ...]:
-    """All that decides how a tag is read from its device and what of it is reported."""
+    """All that decides how a tag is read from its device, and what of it is reported as what."""
     return (
-        *(tag.source, tag.datatype, tag.scan_s, tag.deliver_every),
+        *(tag.source, tag.datatype, tag.unit, tag.scan_s, tag.deliver_every),
         *(tag.scale, tag.deadband, tag.stale_s),
     )
 

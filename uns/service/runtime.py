@@ -17,6 +17,7 @@ from uns.mqtt import Broker
 from uns.project.project import Project
 from uns.service.bridge import BridgeService
 from uns.service.namespace import NamespaceService
+from uns.service.reload_difference import Difference, difference, restart_reason
 from uns.service.routes import RouteService
 from uns.service.supervise import keep_running
 from uns.store.backlog import Backlog
@@ -105,7 +106,8 @@ class Runtime:
         Raises ProjectError where `select` matches nothing, StorageError where the state folder
         cannot be written.
         """
-        machines = selected(project, select)
+        self._project, self._select = project, select
+        self._machines = machines = selected(project, select)
         self._folder = state_folder
         self._kept: list[State | Backlog] = []
         self.bridge = self._bridge(project, machines, brokers) if Part.BRIDGES in parts else None
@@ -155,6 +157,20 @@ class Runtime:
                 if service is not None:  # the namespace keeps nothing on disk
                     locks.enter_context(only_user(self._folder, part.value))
             await self._run()
+
+    async def change(self, project: Project) -> Difference:
+        """Take over what changed in a project while everything else runs on.
+
+        Raises ProjectError, and changes nothing, where that cannot be.
+        """
+        if reason := restart_reason(self._project, project):
+            raise ProjectError(reason, hint="that needs a restart of `uns run`")
+        machines = selected(project, self._select)
+        found = difference(self._project, project, self._machines, machines)
+        if self.bridge is not None:
+            await self.bridge.change(project, machines)
+        self._project, self._machines = project, machines
+        return found
 
     async def _run(self) -> None:
         running = [

@@ -85,16 +85,16 @@ class AliasSpace:
     def define(self, device_id: str, definitions: Sequence[MetricDefinition]) -> set[int]:
         """Give a device its metrics; returns the aliases that mean nothing any more.
 
-        One whose datatype changes has a new alias. Raises ProjectError, and changes nothing, for
+        One whose datatype or unit changes has a new alias: its value is another's. Raises ProjectError, and changes nothing, for
         a definition that no bytes can say.
         """
         before = self.aliases(device_id)
-        types = {d.name: d.datatype for d in self._definitions.get(device_id, ())}
+        kinds = {d.name: _kind(d) for d in self._definitions.get(device_id, ())}
         by_name: dict[str, int] = {}
         metrics: dict[int, CompiledMetric] = {}
         for definition in definitions:
             alias = before.get(definition.name, 0)
-            if not alias or types[definition.name] is not definition.datatype:
+            if not alias or kinds[definition.name] != _kind(definition):
                 self._last = alias = self._last + 1
             by_name[definition.name] = alias
             metrics[alias] = self._compiled(device_id, definition, alias)
@@ -149,6 +149,11 @@ class AliasSpace:
                 f"`{self._node}/{device_id}`: the metric `{definition.name!r}` cannot be "
                 f"written: {error}"
             ) from None
+
+
+def _kind(definition: MetricDefinition) -> tuple[DataType, object]:
+    """What a value of this metric is: 3.5 in bar is not 3.5 in kPa."""
+    return definition.datatype, definition.properties.get("engUnit")
 
 
 def _check_id(node: NodeId, text: str) -> None:

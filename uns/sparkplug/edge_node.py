@@ -260,7 +260,7 @@ class EdgeNode:
 
         A born device dies and is born anew (a second DBIRTH alone would be a duplicate id to the
         TCK); `""` is the node's own metrics and a rebirth of everything. A metric keeps its alias
-        and its value while it keeps its name and datatype: ask for the others' aliases again.
+        and value while it keeps name, datatype and `engUnit`: ask for the others' aliases again.
         A new device is down until `device_up`. Raises ProjectError, and changes nothing, for
         metrics that cannot be.
         """
