@@ -10,6 +10,7 @@ import codecs
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from uns.project.reader import BREAK, NOT_PRINTABLE, Mistake, Span
 
@@ -30,17 +31,36 @@ class Mark:
     column: int
 
 
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """One cell: what it says, and the text of the file that says so.
+class Cell(NamedTuple):
+    """One cell: what it says, and the text of the file that says so; all from 0.
 
     It has what a scalar of YAML has, and as `[…]` has where it begins a word of several cells.
+    A plain tuple, because a list of 50,000 tags has half a million.
     """
 
     value: str
-    start_mark: Mark
-    end_mark: Mark
-    implicit: tuple[bool, bool]  # the first: it is not in quotes
+    begin: int
+    end: int
+    line: int
+    column: int
+    end_line: int
+    end_column: int
+    is_quoted: bool = False
+
+    @property
+    def start_mark(self) -> Mark:
+        """Where it begins."""
+        return Mark(self.begin, self.line, self.column)
+
+    @property
+    def end_mark(self) -> Mark:
+        """Where it ends."""
+        return Mark(self.end, self.end_line, self.end_column)
+
+    @property
+    def implicit(self) -> tuple[bool, bool]:
+        """The first: it is not in quotes."""
+        return not self.is_quoted, False
 
     @property
     def flow_style(self) -> bool:
@@ -49,9 +69,9 @@ class Cell:
 
     @property
     def span(self) -> Span:
-        """Where it is."""
-        start, end = self.start_mark, self.end_mark
-        return Span(start.line + 1, start.column + 1, end.line + 1, max(end.column, 1) + 1)
+        """Where it is, for people."""
+        column = max(self.end_column, 1) + 1
+        return Span(self.line + 1, self.column + 1, self.end_line + 1, column)
 
 
 Row = list[Cell]
@@ -95,45 +115,58 @@ def rows_of(text: str, separator: str) -> Iterator[Row]:
     row: Row = []
     while index < len(text) or row:
         found = cell.match(text, index)
-        if found is None or (found["quoted"] is None and found["plain"].lstrip(" ")[:1] == '"'):
+        if found is None:
             raise _open_quote(index, line, start_of_line)
-        made, line, start_of_line = _cell(found, line, start_of_line)
+        quoted, end1, plain, end2 = found.groups()
+        if quoted is None:
+            if plain.startswith('"', len(plain) - len(plain.lstrip(" "))):
+                raise _open_quote(index, line, start_of_line)
+            made = _plain(plain, index, line, index - start_of_line)
+        else:
+            made, start_of_line = _quoted(found, line, start_of_line)
+            line = made.end_line
         row.append(made)
-        if len(row) > _WIDEST:
-            message = f"more than {_WIDEST:,} cells in a row"
-            raise Mistake("UNS142", message, made.span, hint=f"cells end at `{separator}`")
-        end = found["end1"] if found["quoted"] is not None else found["end2"]
+        _check_size(made, row, separator)
         index = found.end()
-        if end == separator and index <= len(text):
+        if (end1 or end2) == separator:
             continue
-        if any(one.value for one in row):
+        if any(one[0] for one in row):
             yield row
         row = []
         line, start_of_line = line + 1, index
 
 
-def _cell(found: re.Match[str], line: int, start_of_line: int) -> tuple[Cell, int, int]:
-    """The cell, and the line and its beginning where the cell ends."""
-    name = "plain" if found["quoted"] is None else "quoted"
-    text, begin, end = found[name], found.start(name), found.end(name)
-    quote = int(name == "quoted")
-    if not quote:
-        begin += len(text) - len(text.lstrip())
-        text = text.strip()
-        end = begin + len(text)
-    if len(text) > _LONGEST:
-        raise Mistake(
-            "UNS142",
-            f"a cell of {len(text):,} characters",
-            Span(line + 1, begin - start_of_line + 1, line + 1, begin - start_of_line + 2),
-            hint="is a quote never closed?",
-        )
-    start = Mark(begin - quote, line, begin - quote - start_of_line)
-    for gap in BREAK.finditer(text) if quote else ():
-        line, start_of_line = line + 1, begin + gap.end()
-    stop = Mark(end + quote, line, end + quote - start_of_line)
-    value = text.replace('""', '"').strip() if quote else text
-    return Cell(value, start, stop, (not quote, False)), line, start_of_line
+def _plain(text: str, index: int, line: int, column: int) -> Cell:
+    """A cell without quotes; the blanks around it are not part of it."""
+    bare = text.strip()
+    if bare != text:
+        blanks = len(text) - len(text.lstrip())
+        index, column = index + blanks, column + blanks
+    size = len(bare)
+    return Cell(bare, index, index + size, line, column, line, column + size)
+
+
+def _quoted(found: re.Match[str], line: int, start_of_line: int) -> tuple[Cell, int]:
+    """A cell in quotes, and where the line begins on which it ends."""
+    text, begin, end = found["quoted"], found.start("quoted") - 1, found.end("quoted") + 1
+    last, start_of_last = line, start_of_line
+    for gap in BREAK.finditer(text):
+        last, start_of_last = last + 1, begin + 1 + gap.end()
+    value = text.replace('""', '"').strip()
+    columns = begin - start_of_line, end - start_of_last
+    cell = Cell(value, begin, end, line, columns[0], last, columns[1], is_quoted=True)
+    return cell, start_of_last
+
+
+def _check_size(cell: Cell, row: Row, separator: str) -> None:
+    """Raise Mistake where a cell or a row is none that somebody wrote."""
+    if len(cell.value) > _LONGEST:
+        span = Span(cell.line + 1, cell.column + 1, cell.line + 1, cell.column + 2)
+        message = f"a cell of {len(cell.value):,} characters"
+        raise Mistake("UNS142", message, span, hint="is a quote never closed?")
+    if len(row) > _WIDEST:
+        message = f"more than {_WIDEST:,} cells in a row"
+        raise Mistake("UNS142", message, cell.span, hint=f"cells end at `{separator}`")
 
 
 def _open_quote(index: int, line: int, start_of_line: int) -> Mistake:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from uns.project.cells import Cell, Mark, Row, rows_of, separator_of
+from uns.project.cells import Cell, Row, rows_of, separator_of
 from uns.project.columns import COLUMNS, ONLY_OF_TYPES, column_of, said_by
 from uns.project.diagnose import Diagnostic, diagnostic, mistakes
 from uns.project.nearest import suggestion
@@ -25,7 +25,6 @@ MAX_ROWS = 100_000  # as many as a type may have
 _LISTS = (".csv", ".tsv", ".txt")
 _WORKBOOKS = (".xlsx", ".xls", ".xlsm", ".ods")
 _TOLD = 50  # findings of one file; whoever has more took the wrong file
-_START = Mark(0, 0, 0)
 _HEADING = "the first row names the columns: `name,type,unit,lo,hi,address,desc`"
 
 
@@ -44,6 +43,7 @@ class TagLists:
     read: Callable[[str], str]
     sources: dict[str, Source] = field(default_factory=dict)
     _known: dict[tuple[str, bool], Source | None] = field(default_factory=dict)
+    _cut: dict[str, _Rows] = field(default_factory=dict)
 
     def find(
         self, name: str, at: Written, *, of_type: bool
@@ -67,19 +67,46 @@ class TagLists:
             message = f"`{name}` cannot be read: {why[:1].lower()}{why[1:]}"
             hint = "it is looked for in the project's folder"
             return None, [diagnostic("UNS142", message, at, hint=hint)]
-        source = _Sheet(text, of_type=of_type).source(name)
+        rows = self._cut.pop(name, None)  # of the other use: half the time
+        if rows is None:
+            rows = self._cut[name] = _Rows.of(text)
+        source = _Sheet(text, rows, of_type=of_type).source(name)
         self._known[key] = source
         self.sources[name] = source.without_tree()
         return source, mistakes(source)
 
 
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """A file cut into cells, as far as it can be: `mistake` is where that ended."""
+
+    separator: str
+    rows: list[Row]
+    mistake: Mistake | None = None
+
+    @classmethod
+    def of(cls, text: str) -> _Rows:
+        """Cut `text`."""
+        separator = separator_of(text)
+        rows: list[Row] = []
+        try:
+            for row in rows_of(text, separator):
+                if len(rows) > MAX_ROWS:
+                    what = f"more than {MAX_ROWS:,} rows"
+                    raise _mistake("UNS106", what, row[0], "use several lists")
+                rows.append(row)
+        except Mistake as mistake:
+            return cls(separator, rows, mistake)
+        return cls(separator, rows)
+
+
 class _Sheet:
     """One file on its way from cells to words."""
 
-    def __init__(self, text: str, *, of_type: bool) -> None:
+    def __init__(self, text: str, cut: _Rows, *, of_type: bool) -> None:
         self._text = text
+        self._cut = cut
         self._of_type = of_type
-        self._separator = separator_of(text)
         self._data: dict[str, dict[str, Any]] = {}
         self._keys: dict[str, Cell] = {}
         self._below: dict[str, Node] = {}
@@ -95,15 +122,14 @@ class _Sheet:
         return Source(name, self._text, tuple(self._mistakes[:_TOLD]), self._data, root)
 
     def _read(self) -> None:
-        rows = rows_of(self._text, self._separator)
-        columns = self._columns(next(rows, []))
-        for number, row in enumerate(rows):
-            if number == MAX_ROWS:
-                raise _mistake(
-                    "UNS106", f"more than {MAX_ROWS:,} rows", row[0], "use several lists"
-                )
-            if len(self._mistakes) < _TOLD:
-                self._add(row, columns)
+        heading, rows = self._cut.rows[:1], self._cut.rows[1:]
+        if heading or self._cut.mistake is None:
+            columns = self._columns(heading[0] if heading else [])
+            for row in rows:
+                if len(self._mistakes) < _TOLD:
+                    self._add(row, columns)
+        if self._cut.mistake is not None:
+            raise self._cut.mistake
 
     def _columns(self, heading: Row) -> dict[int, str]:
         """Which column stands where; those that begin with `#` or have no heading are for people."""
@@ -154,7 +180,7 @@ class _Sheet:
             self._mistakes.append(twice)
             return
         texts = {column: cell.value for column, cell in said.items()}
-        words, wrong = said_by(texts, has_decimal_comma=self._separator != ",")
+        words, wrong = said_by(texts, has_decimal_comma=self._cut.separator != ",")
         for column, why in wrong:
             message = f"column `{column}`: {why}"
             self._mistakes.append(_mistake("UNS144", message, said[column], why.hint))
@@ -163,8 +189,8 @@ class _Sheet:
         self._below[key] = _row(words, said, name)
 
 
-_NOWHERE = Cell("", _START, _START, (True, False))
-_NO_CELL = Cell("", _START, Mark(0, 0, 1), (True, False))
+_NOWHERE = Cell("", 0, 0, 0, 0, 0, 0)
+_NO_CELL = Cell("", 0, 0, 0, 0, 0, 1)
 #: Words that several cells make → the cell that stands for the whole of it.
 _FIRST_OF = {"range": "lo", "scale": "raw_lo"}
 
