@@ -17,6 +17,7 @@ Importer: TypeAlias = Callable[[str, bytes, Plant], Found]  # a file's name, and
 IMPORTERS = {
     "csv": ("uns.importers.tag_list", "a tag list of your own: CSV or Excel with a heading"),
     "kepware": ("uns.importers.kepware", "KEPServerEX, tags exported as CSV, a file per device"),
+    "ignition": ("uns.importers.ignition", "Ignition, tags and UDTs exported as JSON"),
     "neuron": ("uns.importers.neuron", "EMQX Neuron, tags exported as Excel, a file per device"),
     "telegraf": ("uns.importers.telegraf", "Telegraf's inputs modbus, opcua and s7comm"),
     "tia": ("uns.importers.tia", "TIA Portal, PLC tags exported as Excel"),
