@@ -168,6 +168,21 @@ def test_a_list_is_a_file_of_the_project(loaded: Load) -> None:
     assert ["UNS105"] == [one.code for one in empty.errors]
 
 
+def test_an_override_may_be_a_list_too(loaded: Load, tmp_path: Path) -> None:
+    """What differs on one machine: rows need no address there."""
+    (tmp_path / "plant").mkdir()
+    (tmp_path / "plant/line1.csv").write_text("name,lo,hi,calc\nlevel,0,8,\nrest,,,10 - level\n")
+    found = loaded("""
+enterprise: acme
+types: {filler: {tags: {level: {range: [0, 6]}, rest: {optional: true}}}}
+bindings: {plc: {driver: toy, connection: {host: a}, tags: {level: "reg:1"}}}
+instances: [{path: leeds/shop/line1/filler, is: filler, bind: plc}]
+overrides: {leeds/shop/line1/filler: {tags: line1.csv}}
+""")
+    tags = _tags(found)
+    assert (8, "10 - level") == (tags["level"].high, tags["rest"].calc)
+
+
 def test_a_broken_list_takes_no_time(listed: Callable[..., Loaded]) -> None:
     """Megabytes of open quotes and separators are read once."""
     begun = time.process_time()

@@ -30,7 +30,7 @@ from uns.project.models import (
 from uns.project.nearest import suggestion
 from uns.project.source import Source, Written
 from uns.project.sparkplug_words import ForeignWords, SparkplugWords
-from uns.project.tag_list import TagLists, is_tag_list
+from uns.project.tag_list import TagLists, Use, is_tag_list
 from uns.project.words import Name, or_nothing
 from uns.route.words import RouteWords, TemplateWords
 
@@ -177,13 +177,12 @@ class Library:
             words, found = validate(model, raw, at)
             return None if found else Entry(name, words, at), found
         words, found = validate(model, {**raw, "tags": {}}, at)
-        of_type = isinstance(words, TypeWords)
-        sheet, wrong = self.lists.find(tags, at.at("tags"), of_type=of_type)
+        use, kind = _USES.get(type(words), (Use.EXCEPTION, Addresses))
+        sheet, wrong = self.lists.find(tags, at.at("tags"), use)
         found += wrong
         if sheet is None or words is None:
             return None, found
         listed = Written(sheet)
-        kind = Tags if of_type else Bound if isinstance(words, BindingWords) else Addresses
         said, wrong = validate(kind, sheet.data, listed)
         found += wrong
         if found or sheet.mistakes:
@@ -241,6 +240,9 @@ _MAPPINGS: Mapping[str, _Kind] = {
     "templates": _Kind(TemplateWords),
     "brokers": _Kind(str),
 }
+
+
+_USES: Mapping[type, Any] = {TypeWords: (Use.TYPE, Tags), BindingWords: (Use.BINDING, Bound)}
 
 
 def _of_key(place: Written, found: Diagnostic) -> Diagnostic:

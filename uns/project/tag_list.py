@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Any
 
 from uns.project.cells import Cell, Row, rows_of, separator_of
@@ -19,7 +20,7 @@ from uns.project.reader import Mistake, Node
 from uns.project.source import Source, Written
 from uns.project.words import tag_name
 
-__all__ = ["MAX_ROWS", "TagLists", "is_tag_list"]
+__all__ = ["MAX_ROWS", "TagLists", "Use", "is_tag_list"]
 
 MAX_ROWS = 100_000  # as many as a type may have
 _LISTS = (".csv", ".tsv", ".txt")
@@ -33,6 +34,14 @@ def is_tag_list(word: str) -> bool:
     return word.lower().endswith(_LISTS + _WORKBOOKS) and "{" not in word
 
 
+class Use(Enum):
+    """Whose tags a list holds: of one file, a type and its binding take what is theirs."""
+
+    TYPE = "what the tags mean"  # their addresses are left out
+    BINDING = "where they are"  # rows without an address are, and what only a type can say
+    EXCEPTION = "what differs"  # of an instance or override
+
+
 @dataclass(slots=True)
 class TagLists:
     """The lists that a project names; `read` gives a file's text or raises OSError, ValueError.
@@ -42,18 +51,12 @@ class TagLists:
 
     read: Callable[[str], str]
     sources: dict[str, Source] = field(default_factory=dict)
-    _known: dict[tuple[str, bool], Source | None] = field(default_factory=dict)
+    _known: dict[tuple[str, Use], Source | None] = field(default_factory=dict)
     _cut: dict[str, _Rows] = field(default_factory=dict)
 
-    def find(
-        self, name: str, at: Written, *, of_type: bool
-    ) -> tuple[Source | None, list[Diagnostic]]:
-        """The list called `name`, which is named at `at`, and what is wrong with it.
-
-        One file may serve a type and its binding: for a type addresses are left out, for others
-        what only a type can say and the rows without an address.
-        """
-        key = (name, of_type)
+    def find(self, name: str, at: Written, use: Use) -> tuple[Source | None, list[Diagnostic]]:
+        """The list called `name`, which is named at `at`, and what is wrong with it."""
+        key = (name, use)
         if key in self._known:
             return self._known[key], []
         self._known[key] = None
@@ -70,7 +73,7 @@ class TagLists:
         rows = self._cut.pop(name, None)  # of the other use: half the time
         if rows is None:
             rows = self._cut[name] = _Rows.of(text)
-        source = _Sheet(text, rows, of_type=of_type).source(name)
+        source = _Sheet(text, rows, use).source(name)
         self._known[key] = source
         self.sources[name] = source.without_tree()
         return source, mistakes(source)
@@ -103,10 +106,10 @@ class _Rows:
 class _Sheet:
     """One file on its way from cells to words."""
 
-    def __init__(self, text: str, cut: _Rows, *, of_type: bool) -> None:
+    def __init__(self, text: str, cut: _Rows, use: Use) -> None:
         self._text = text
         self._cut = cut
-        self._of_type = of_type
+        self._use = use
         self._data: dict[str, dict[str, Any]] = {}
         self._keys: dict[str, Cell] = {}
         self._below: dict[str, Node] = {}
@@ -162,9 +165,9 @@ class _Sheet:
                 first = next(iter(said.values()))
                 self._mistakes.append(_mistake("UNS102", "this row has no `name`", first, ""))
             return
-        if not self._of_type and "address" not in said:
+        if self._use is Use.BINDING and "address" not in said:
             return
-        left_out = {"address"} if self._of_type else ONLY_OF_TYPES
+        left_out = _LEFT_OUT.get(self._use, frozenset())
         self._put(name, {column: c for column, c in said.items() if column not in left_out})
 
     def _put(self, name: Cell, said: Mapping[str, Cell]) -> None:
@@ -191,6 +194,7 @@ class _Sheet:
 
 _NOWHERE = Cell("", 0, 0, 0, 0, 0, 0)
 _NO_CELL = Cell("", 0, 0, 0, 0, 0, 1)
+_LEFT_OUT = {Use.TYPE: frozenset({"address"}), Use.BINDING: ONLY_OF_TYPES}
 #: Words that several cells make → the cell that stands for the whole of it.
 _FIRST_OF = {"range": "lo", "scale": "raw_lo"}
 
