@@ -20,11 +20,12 @@ ACCEPTED = "UNS463 filler.bowl_pressure unit bar → kPa"
 
 def test_a_lock_comes_back_as_it_was_written(acme) -> None:
     """Reading what was written gives the same tree, aliases and sentences."""
-    lock = Lock(acme.snapshot, {ALIAS.old: ALIAS}, (ACCEPTED,))
+    lock = Lock(acme.snapshot, {ALIAS.old: ALIAS}, (ACCEPTED,), {"acme/a/b/c/d/f": ALIAS.until})
     again = Lock.parse(lock.text)
     assert lock.snapshot.tags == again.snapshot.tags
     assert lock.snapshot.machines == again.snapshot.machines
     assert (lock.aliases, lock.accepted) == (again.aliases, again.accepted)
+    assert lock.former == again.former
     assert lock.text == again.text
 
 

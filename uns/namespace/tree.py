@@ -20,6 +20,7 @@ from typing import Any, TypeAlias
 from uns.equipment import Machine
 from uns.message import Message
 from uns.metric import DataType, Quality, Value
+from uns.namespace.alias import Alias, Aliases
 from uns.namespace.device import Device, DeviceKey
 from uns.namespace.foreign import Border
 from uns.namespace.ghosts import Ghosts
@@ -75,10 +76,12 @@ class Namespace:
         machines: Sequence[Machine],
         foreign: Sequence[ForeignRule] = (),
         within: Sequence[TopicFilter] = (),
+        aliases: Sequence[Alias] = (),
     ) -> None:
         """Compile every tag; publish nothing yet.
 
-        `foreign` are the rules for others' devices, `within` the topics that they may have here.
+        `foreign` are the rules for others' devices, `within` the topics that they may have here,
+        `aliases` former topics that show what the new ones do.
         """
         self.counts = Counts()
         self.enterprise = enterprise
@@ -94,6 +97,7 @@ class Namespace:
             self._add(machine)
         border = Border(enterprise, machines, foreign, within)
         self._ghosts = Ghosts(border)
+        self._aliases = Aliases(aliases, self._leaves)
         self._guests = Guests(border, self._leaves, self._devices, frozenset(self._lines))
 
     def _add(self, machine: Machine) -> None:
@@ -119,10 +123,11 @@ class Namespace:
         """A retained message of a former life was found on the broker."""
         if not payload or not topic.startswith(f"{self.enterprise}/"):
             return
+        leaf = self._leaves.get(topic) or self._aliases.find(topic)
         if "/_" in topic:
-            self._ghosts.define(topic, payload)
+            if leaf is None:
+                self._ghosts.define(topic, payload)
             return
-        leaf = self._leaves.get(topic)
         if leaf is None:
             self.counts.ghosts += 1
             self._ghosts.appear(topic, payload)
@@ -152,7 +157,7 @@ class Namespace:
                     self._died(event, now_ms, out)
                 case Problem():
                     self.counts.problems += 1
-        return out
+        return self._aliases.repeated(out)
 
     def tick(self, now_ms: int) -> Output:
         """Return what has become due: old values called stale, quarantine counts."""
@@ -160,6 +165,7 @@ class Namespace:
         if self._grace_ends_ms is not None and now_ms >= self._grace_ends_ms:
             self._grace_ends_ms = None
             self._end_grace(now_ms, out)
+        self._aliases.repeated(out).messages += self._aliases.tick(now_ms)
         return out
 
     def stopping(self, now_ms: int) -> Output:
@@ -170,7 +176,7 @@ class Namespace:
             known = [leaf for leaf in device.leaves.values() if leaf.quality]
             self._expire(known, now_ms, out)
         self._say(self._states(), Presence.STALE, _WE_STOPPED, now_ms, out)
-        return out
+        return self._aliases.repeated(out)
 
     def everything(self) -> Output:
         """Return all that is retained: what a broker that has lost its memory needs."""
@@ -184,7 +190,7 @@ class Namespace:
         for leaf in self._leaves.values():
             if leaf.quality:
                 leaf.publish(self._clock, out)
-        return out
+        return self._aliases.repeated(out)
 
     def definitions(self) -> Iterator[Message]:
         """Yield the `_meta` of every machine and tag; devices may join meanwhile."""
@@ -194,6 +200,7 @@ class Namespace:
             for leaf in list(device.leaves.values()):
                 if leaf.machine is device.machine:
                     yield _meta(leaf)
+        yield from self._aliases.definitions()
 
     # Readers ask
 

@@ -36,6 +36,12 @@ class LiveTree:
     guests: dict[str, str] = field(default_factory=dict)
     aliases: set[str] = field(default_factory=set)  # topics whose definition says `moved_to`
 
+    @property
+    def kept(self) -> dict[str, bytes]:
+        """All that the broker keeps, by topic."""
+        definitions = {f"{place}{_META}": payload for place, payload in self.definitions.items()}
+        return {**self.values, **definitions, **self.reserved}
+
 
 def read_live(messages: Iterable[Message]) -> LiveTree:
     """Sort a broker's retained messages below one enterprise."""

@@ -5,6 +5,7 @@ happens to the tree. Lines of different kinds:
 
     accepted UNS463 filler.bowl_pressure unit bar → kPa
     alias acme/leeds/packaging/line1/filler/good acme/leeds/bottling/line1/filler/good 2026-12-22
+    gone acme/leeds/packaging/line1/filler/speed 2026-12-22
     machine acme/leeds/bottling/line1/filler filler/2 machine
     tag acme/leeds/bottling/line1/filler/good [{"type":"Int64"},["s7://10.1.1.20","DB100.DBD8"]]
 """
@@ -19,6 +20,7 @@ from typing import Any, Final
 import msgspec
 
 from uns.errors import ProjectError
+from uns.namespace.alias import Alias
 from uns.plan.snapshot import EVERY_FACT, Facts, MachineRecord, Snapshot, TagRecord
 
 __all__ = ["Alias", "Lock"]
@@ -26,15 +28,6 @@ __all__ = ["Alias", "Lock"]
 _VERSION: Final = "lock 1"
 _HEAD: Final = "# The tree as `uns apply` last made it. Written by uns; keep it in git."
 _HINT: Final = "take the file from git again, or delete it and compare with `--from live`"
-
-
-@dataclass(frozen=True, slots=True)
-class Alias:
-    """A former topic that still shows what `new` shows, through the day `until`."""
-
-    old: str
-    new: str
-    until: date
 
 
 class _TagLine(msgspec.Struct, array_like=True):
@@ -50,11 +43,21 @@ _encode = msgspec.json.Encoder(order="sorted").encode
 
 @dataclass(frozen=True, slots=True)
 class Lock:
-    """What `uns.lock` holds. `accepted` are sentences that begin with a code."""
+    """What `uns.lock` holds. `accepted` are sentences that begin with a code.
+
+    `gone` are topics that were given up, and how long to look for them on a broker.
+    """
 
     snapshot: Snapshot
     aliases: Mapping[str, Alias] = field(default_factory=dict)  # by the former topic
     accepted: tuple[str, ...] = ()
+    gone: Mapping[str, date] = field(default_factory=dict)
+
+    @property
+    def former(self) -> tuple[Alias, ...]:
+        """Every former topic, for a namespace to serve or to clear."""
+        given_up = (Alias(topic, "", until) for topic, until in self.gone.items())
+        return (*self.aliases.values(), *given_up)
 
     @classmethod
     def parse(cls, text: str) -> Lock:
@@ -70,6 +73,7 @@ class Lock:
         yield from (f"accepted {sentence}" for sentence in self.accepted)
         for alias in self.aliases.values():
             yield f"alias {alias.old} {alias.new} {alias.until.isoformat()}"
+        yield from (f"gone {topic} {until.isoformat()}" for topic, until in self.gone.items())
         for machine in self.snapshot.machines.values():
             ancestors = " ".join(machine.lineage[1:])
             kind = f"{machine.type_name}/{machine.version}"
@@ -96,11 +100,13 @@ class _Reading:
         self._tags: dict[str, TagRecord] = {}
         self._aliases: dict[str, Alias] = {}
         self._accepted: list[str] = []
+        self._gone: dict[str, date] = {}
 
     def lock(self) -> Lock:
         kinds: dict[str, Callable[[str], None]] = {
             "accepted": self._accepted.append,
             "alias": self._alias,
+            "gone": self._give_up,
             "machine": self._machine,
             "tag": self._tag,
         }
@@ -120,11 +126,15 @@ class _Reading:
                     f"line {number} of the lock is `{line[:60]}`", hint=_HINT
                 ) from None
         snapshot = Snapshot(self._machines, self._tags, EVERY_FACT)
-        return Lock(snapshot, self._aliases, tuple(self._accepted))
+        return Lock(snapshot, self._aliases, tuple(self._accepted), self._gone)
 
     def _alias(self, rest: str) -> None:
         old, new, until = rest.split(" ")
         self._aliases[old] = Alias(old, new, date.fromisoformat(until))
+
+    def _give_up(self, rest: str) -> None:
+        topic, until = rest.split(" ")
+        self._gone[topic] = date.fromisoformat(until)
 
     def _machine(self, rest: str) -> None:
         topic, kind, *ancestors = rest.split(" ")

@@ -21,7 +21,7 @@ from uns.equipment import Machine
 from uns.errors import BrokerError
 from uns.message import Message
 from uns.mqtt import Broker, Session
-from uns.namespace import Fact, ForeignRule, Namespace, Output, Presence, State
+from uns.namespace import Alias, Fact, ForeignRule, Namespace, Output, Presence, State
 from uns.service.edge import now_ms
 from uns.service.tree_server import TreeServer
 from uns.sparkplug import (
@@ -77,7 +77,8 @@ class NamespaceService:
     Edge nodes may be on any of the brokers and move from one to another; each broker shows the
     whole tree, and one that is away holds up no other. `host_id` names this host application;
     two services on one broker need two of them. `foreign` are the project's rules for devices
-    of others, whose topics must match one of `within` where it holds any.
+    of others, whose topics must match one of `within` where it holds any. `aliases` are former
+    topics that are served too.
     """
 
     def __init__(
@@ -89,10 +90,11 @@ class NamespaceService:
         host_id: str = "",
         foreign: Sequence[ForeignRule] = (),
         within: Sequence[TopicFilter] = (),
+        aliases: Sequence[Alias] = (),
         is_server_aware: bool = False,
     ) -> None:
         """Compile everything; connect to nothing yet."""
-        self.namespace = Namespace(enterprise, machines, foreign, within)
+        self.namespace = Namespace(enterprise, machines, foreign, within, aliases)
         settings = HostSettings(is_server_aware=is_server_aware)
         self.host = HostApplication(host_id or f"uns-{enterprise}", settings=settings)
         client_id = f"uns-namespace-{self.host.host_id}"

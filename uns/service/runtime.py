@@ -14,6 +14,7 @@ from bridges import get_driver
 from uns.equipment import Machine
 from uns.errors import ProjectError
 from uns.mqtt import Broker
+from uns.namespace import Alias
 from uns.project.project import Project
 from uns.service.bridge import BridgeService
 from uns.service.namespace import NamespaceService
@@ -22,6 +23,7 @@ from uns.service.routes import RouteService
 from uns.service.supervise import keep_running
 from uns.store.backlog import Backlog
 from uns.store.lock import only_user
+from uns.store.lockfile import lock_path, read_lock
 from uns.store.state import State
 from uns.topic import TopicFilter
 
@@ -73,6 +75,16 @@ def _filter(enterprise: str, pattern: str) -> TopicFilter:
     return TopicFilter.parse(f"{enterprise}/{pattern.strip('/').replace('*', '+')}/#")
 
 
+def _aliases(project: Project) -> Sequence[Alias]:
+    """The former topics that the lock tells of; a lock that cannot be read stops no plant."""
+    try:
+        lock = read_lock(lock_path(project.folder))
+    except ProjectError as error:
+        log.warning("%s: no former topic is served; %s", error, error.hint)
+        return ()
+    return lock.former if lock else ()
+
+
 def _lines(project: Project) -> str:
     """The first few lines of a project, as `--select` takes them."""
     below = len(project.enterprise) + 1
@@ -118,6 +130,7 @@ class Runtime:
                 brokers,
                 foreign=project.sparkplug.foreign,
                 within=[_filter(project.enterprise, pattern) for pattern in select],
+                aliases=_aliases(project),
                 is_server_aware=project.sparkplug.is_broker_aware,
             )
             if Part.NAMESPACE in parts

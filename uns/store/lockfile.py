@@ -8,7 +8,7 @@ from pathlib import Path
 from uns.errors import ProjectError, StorageError
 from uns.plan.lock import Lock
 
-__all__ = ["lock_path", "read_lock", "write_lock"]
+__all__ = ["lock_path", "read_lock", "replace_text"]
 
 _NAME = "uns.lock"
 
@@ -32,10 +32,11 @@ def read_lock(path: Path) -> Lock | None:
         raise ProjectError(f"{path}: {error}", hint=error.hint) from None
 
 
-def write_lock(path: Path, text: str) -> None:
-    """Replace a lock, or write the first one; a crash leaves the old or the new. StorageError."""
+def replace_text(path: Path, text: str) -> None:
+    """Replace a file, or write the first one; a crash leaves the old or the new. StorageError."""
     beside = path.with_name(f"{path.name}.new")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         with beside.open("w", encoding="utf-8", newline="\n") as file:
             file.write(text)
             file.flush()
@@ -44,5 +45,5 @@ def write_lock(path: Path, text: str) -> None:
     except OSError as error:
         raise StorageError(
             f"{path} cannot be written: {error.strerror or error}",
-            hint="may this user write into the project's folder?",
+            hint=f"may this user write into {path.parent}?",
         ) from None
