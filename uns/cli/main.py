@@ -16,6 +16,7 @@ __all__ = ["COMMANDS", "main"]
 
 COMMANDS = {
     "demo": ("uns.cli.demo:demo", "Run a simulated bottling plant and everything above it."),
+    "init": ("uns.cli.init:init", "Start a project: one machine, every word explained."),
     "check": ("uns.cli.check:check", "Find every mistake in a project's YAML files."),
     "plan": ("uns.cli.plan:plan", "Show what a changed project would do, and whom it hits."),
     "import": ("uns.cli.import_:import_", "Draft a project from another product's files."),
