@@ -76,6 +76,22 @@ async def test_drift_is_listed_and_an_exit_code(shown, uns) -> None:
     } == {(row["kind"], row["topic"]) for row in data["drift"]}
 
 
+async def test_another_project_on_the_same_broker_is_let_be(shown, uns, tmp_path) -> None:
+    """A project of one site neither misses nor clears what another has at the next."""
+    url, _ = shown
+    (tmp_path / "leeds.yaml").write_text(
+        (ACME / "plant.yaml")
+        .read_text()
+        .partition("overrides:")[0]
+        .replace("leeds, porto", "leeds")
+    )
+    drift = await asyncio.to_thread(uns, "drift", tmp_path, "-b", url)
+    assert (0, True) == (drift.code, "drift: none" in drift.out)
+    assert "sites that the project does not have: porto" in drift.err
+    applied = await asyncio.to_thread(uns, "apply", tmp_path, "-b", url, "--yes", "--clear-ghosts")
+    assert (0, True) == (applied.code, "0 topics cleared" in applied.out)
+
+
 async def test_without_a_broker_it_says_so(uns, free_port) -> None:
     """No broker is a sentence and exit code 1, and no drift is claimed."""
     found = await asyncio.to_thread(uns, "drift", ACME, "-b", f"mqtt://127.0.0.1:{free_port()}")

@@ -32,6 +32,14 @@ def test_a_live_tree_shows_what_changed(acme) -> None:
     }
 
 
+def test_other_sites_are_another_projects(acme) -> None:
+    """Where projects share a tree, none plans or clears what is at a site that it does not have."""
+    messages = list(Namespace("acme", acme.project.machines).definitions())
+    tree = read_live([*messages, Message("acme/_service/x/_state", b"{}")], {"leeds"})
+    assert {"leeds"} == {topic.split("/")[1] for topic in tree.kept}
+    assert {"porto": 44, "_service": 1} == tree.elsewhere
+
+
 def test_strangers_words_are_no_definitions() -> None:
     """What is not ours below the enterprise is sorted without a stumble."""
     odd = [b"", b"\xff", b"[]", b'"x"', b"{}", b'{"kind":"tag","machine":7}', b'{"kind":"machine"}']

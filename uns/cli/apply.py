@@ -126,7 +126,7 @@ class _Work:
         self.lock_path = lock_path(path)
         project = loaded(path)
         lock = read_lock(self.lock_path)
-        live = live_tree(project.enterprise, broker)
+        live = live_tree(project.enterprise, broker, project)
         where = f"the live tree on {broker.address}"
         self.former = (
             Former(self.lock_path.name, lock.snapshot, lock)

@@ -36,7 +36,7 @@ def drift(project: Path, broker: Broker, *, as_json: bool) -> None:
     from uns.plan.snapshot import Snapshot
 
     found = loaded(project)
-    live = live_tree(found.enterprise, broker)
+    live = live_tree(found.enterprise, broker, found)
     rules = found.sparkplug.foreign
     deviating = deviations(
         Snapshot.of(found.machines),

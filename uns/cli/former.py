@@ -16,10 +16,12 @@ if TYPE_CHECKING:
     from uns.plan.live import LiveTree
     from uns.plan.lock import Lock
     from uns.plan.snapshot import Snapshot
+    from uns.project.project import Project
 
 __all__ = ["Former", "former", "live_tree", "snapshot_of"]
 
 _LIVE, _GIT = "live", "git:"
+_FEW = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +33,7 @@ class Former:
     lock: Lock | None = None
 
 
-def former(project: Path, source: str | None, enterprise: str, broker: Broker) -> Former:
+def former(path: Path, source: str | None, project: Project, broker: Broker) -> Former:
     """Return what `--from` names; without it the lock, or where there is none the live tree.
 
     Raises ProjectError and BrokerError; ends the command where a project has mistakes.
@@ -39,18 +41,21 @@ def former(project: Path, source: str | None, enterprise: str, broker: Broker) -
     from uns.store.lockfile import lock_path, read_lock
 
     if source == _LIVE:
-        return _live(enterprise, broker)
+        return _live(project, broker)
     if source is None:
-        path = lock_path(project)
-        lock = read_lock(path)
-        return Former(path.name, lock.snapshot, lock) if lock else _live(enterprise, broker)
+        lock_file = lock_path(path)
+        lock = read_lock(lock_file)
+        return Former(lock_file.name, lock.snapshot, lock) if lock else _live(project, broker)
     if source.startswith(_GIT):
-        return _at_revision(project, source)
+        return _at_revision(path, source)
     return _file(Path(source))
 
 
-def live_tree(enterprise: str, broker: Broker) -> LiveTree:
-    """Read what a broker shows below an enterprise; raises BrokerError."""
+def live_tree(enterprise: str, broker: Broker, project: Project | None = None) -> LiveTree:
+    """Read what a broker shows below an enterprise; raises BrokerError.
+
+    With `project` only at the sites that it has: others may be another project's.
+    """
     import asyncio
 
     from uns.errors import BrokerError
@@ -65,7 +70,16 @@ def live_tree(enterprise: str, broker: Broker) -> LiveTree:
             f"{broker.address} did not come to an end with its retained messages",
             hint="is it overloaded? try again, or compare with a lock or a commit: --from",
         )
-    return read_live(found)
+    sites = {machine.site for machine in project.machines} if project else None
+    tree = read_live(found, sites)
+    others = sorted(site for site in tree.elsewhere if site and not site.startswith("_"))
+    if others:
+        count = sum(tree.elsewhere[site] for site in others)
+        shown = ", ".join(others[:_FEW]) + (" …" if len(others) > _FEW else "")
+        click.echo(
+            f"{count:,} topics are of sites that the project does not have: {shown}", err=True
+        )
+    return tree
 
 
 def snapshot_of(folder: Path) -> Snapshot:
@@ -76,8 +90,9 @@ def snapshot_of(folder: Path) -> Snapshot:
     return Snapshot.of(loaded(folder).machines)
 
 
-def _live(enterprise: str, broker: Broker) -> Former:
-    return Former(f"the live tree on {broker.address}", live_tree(enterprise, broker).snapshot)
+def _live(project: Project, broker: Broker) -> Former:
+    tree = live_tree(project.enterprise, broker, project)
+    return Former(f"the live tree on {broker.address}", tree.snapshot)
 
 
 def _at_revision(project: Path, source: str) -> Former:

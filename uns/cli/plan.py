@@ -57,7 +57,7 @@ def plan(
     from uns.plan.snapshot import Snapshot
 
     found = loaded(project)
-    before = former(project, source, found.enterprise, broker)
+    before = former(project, source, found, broker)
     made = make_plan(before.snapshot, Snapshot.of(found.machines), Readers.of(found))
     if as_json:
         click.echo(json.dumps({"from": before.name, **as_data(made)}, ensure_ascii=False))

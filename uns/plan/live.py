@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -35,6 +35,7 @@ class LiveTree:
     reserved: dict[str, bytes] = field(default_factory=dict)  # `_state` and the like, by topic
     guests: dict[str, str] = field(default_factory=dict)
     aliases: set[str] = field(default_factory=set)  # topics whose definition says `moved_to`
+    elsewhere: dict[str, int] = field(default_factory=dict)  # topics of other sites, by site
 
     @property
     def kept(self) -> dict[str, bytes]:
@@ -43,13 +44,20 @@ class LiveTree:
         return {**self.values, **definitions, **self.reserved}
 
 
-def read_live(messages: Iterable[Message]) -> LiveTree:
-    """Sort a broker's retained messages below one enterprise."""
+def read_live(messages: Iterable[Message], sites: Collection[str] | None = None) -> LiveTree:
+    """Sort a broker's retained messages below one enterprise.
+
+    Those of other sites than `sites` are only counted: they may be another project's.
+    """
     machines: dict[str, MachineRecord] = {}
     tags: dict[str, TagRecord] = {}
     tree = LiveTree(Snapshot(machines, tags, _SAID))
     for message in messages:
         topic, payload = message.topic, message.payload
+        site = topic.split("/", 2)[1] if "/" in topic else ""
+        if sites is not None and site not in sites:
+            tree.elsewhere[site] = tree.elsewhere.get(site, 0) + 1
+            continue
         if "/_" not in topic:
             tree.values[topic] = payload
         elif not topic.endswith(_META):
