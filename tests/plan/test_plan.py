@@ -164,6 +164,9 @@ def test_limits_that_were_written_for_another_unit_are_named(acme, planned) -> N
     """Range and alarm do not follow a unit by themselves, so a plan says that they stayed."""
     said = "\n".join(advice(planned(acme, acme.but(TO_KPA))))
     assert "its range and alarm were written in bar and are read in kPa now" in said
+    assert "[0, 6] bar is [0, 600] kPa" in said
+    other = "\n".join(advice(planned(acme, acme.but((TO_KPA[0], "bowl_pressure: {unit: mm")))))
+    assert "are read in mm now\n" in other + "\n"
 
 
 def test_more_states_hurt_nobody_and_other_names_do(acme, planned) -> None:

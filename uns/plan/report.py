@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from uns.plan.difference import BREAKS, Action, Kind
+from uns.plan.difference import BREAKS, Action, Change, Kind
 from uns.plan.group import Group, MoveStep, groups, move_steps
 from uns.plan.pattern import pattern
 from uns.plan.plan import Harm, Hit, Plan, SchemaStep
 from uns.plan.readers import ReaderKind
 from uns.topic import TopicFilter
+from uns.units import UnitError, convert
 
 __all__ = ["advice", "as_data", "lines", "summary"]
 
@@ -195,12 +196,23 @@ def _left_behind(plan: Plan) -> Iterator[str]:
         changed = {change.fact: change for change in action.changes}
         if action.new is None or "unit" not in changed:
             continue
-        same = [
-            f for f in ("range", "alarm", "deadband") if f in action.new.facts and f not in changed
-        ]
+        facts, unit = action.new.facts, changed["unit"]
+        same = [f for f in ("range", "alarm", "deadband") if f in facts and f not in changed]
         if same:
-            unit, be = changed["unit"], ("were", "are") if len(same) > 1 else ("was", "is")
-            name, names = action.tag.name, " and ".join(same)
-            written = f"{name}: its {names} {be[0]} written in {unit.old or 'no unit'}"
-            said[f"{written} and {be[1]} read in {unit.new or 'no unit'} now"] = None
+            be = ("were", "are") if len(same) > 1 else ("was", "is")
+            written = f"{action.tag.name}: its {' and '.join(same)} {be[0]} written in"
+            read = f"{unit.old or 'no unit'} and {be[1]} read in {unit.new or 'no unit'} now"
+            said[f"{written} {read}{_converted(facts.get('range'), unit)}"] = None
     yield from said
+
+
+def _converted(limits: Sequence[float | None] | None, unit: Change) -> str:
+    """`: [0, 6] bar is [0, 600] kPa`, where the units are of one dimension."""
+    if not limits or not unit.old or not unit.new:
+        return ""
+    try:
+        new = [None if one is None else convert(one, unit.old, unit.new) for one in limits]
+    except UnitError:
+        return ""
+    texts = [", ".join("" if one is None else f"{one:g}" for one in ends) for ends in (limits, new)]
+    return f": [{texts[0]}] {unit.old} is [{texts[1]}] {unit.new}"
