@@ -23,13 +23,16 @@ from uns.metric import DataType, Reading, Value
 __all__ = [
     "BindResult",
     "BoundTag",
+    "CanDescribe",
     "CanWrite",
+    "Description",
     "Driver",
     "DriverConfig",
     "Extent",
     "PollDriver",
     "PushDriver",
     "Sink",
+    "Survey",
 ]
 
 
@@ -165,6 +168,42 @@ class CanWrite(Protocol):
 
     async def write(self, items: Sequence[tuple[BoundTag, Value]]) -> list[str]:
         """Write each value; one problem each, empty where it worked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What a device says of one tag; None and empty where its protocol has no word for it.
+
+    `problem` is why it cannot be read, `is_missing` whether that is because nothing is there.
+    `unit_id` is OPC UA's, `unit` how the device shows it. `every_s` is how often the device
+    gives it at best, where that is slower than the tag's scan.
+    """
+
+    handle: int
+    problem: str = ""
+    is_missing: bool = False
+    datatype: DataType | None = None
+    is_array: bool | None = None
+    unit: str = ""
+    unit_id: int | None = None
+    is_writable: bool | None = None
+    every_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What a device says of its tags, and how far its clock is ahead of ours, if it has one."""
+
+    tags: tuple[Description, ...]
+    ahead_s: float | None = None
+
+
+@runtime_checkable
+class CanDescribe(Protocol):
+    """A driver that can ask its device what the tags really are. It writes nothing."""
+
+    async def describe(self, tags: Sequence[BoundTag]) -> Survey:
+        """Ask for each tag, one description each; raises DeviceError when the session is over."""
 
 
 DriverFactory = Callable[[Any], Driver]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
-from bridges.driver import BindResult, BoundTag, DriverConfig, PushDriver, Sink
+from bridges.driver import BindResult, BoundTag, DriverConfig, PushDriver, Sink, Survey
 from bridges.opcua.address import NodeAddress, parse
 from bridges.opcua.config import OpcUaConfig
 from uns.errors import DeviceError
@@ -59,6 +59,10 @@ class OpcUaDriver(PushDriver):
     async def write(self, items: Sequence[tuple[BoundTag, Value]]) -> list[str]:
         """Write each value in its variable's type; one problem each, empty where it worked."""
         return await self._opened().write(items)
+
+    async def describe(self, tags: Sequence[BoundTag]) -> Survey:
+        """Ask the server for type, unit, access and sampling of each tag, and for its clock."""
+        return await self._opened().describe(tags)
 
     async def close(self) -> None:
         """Log out, within a second."""

@@ -34,6 +34,7 @@ _KEEPALIVE_S = 0.75  # an idle server says so this often, so that 2 s of silence
 _CLOSE_S = 1.0
 _RENEW_AT = 0.75  # of the channel's lifetime, OPC UA part 4 §5.5.2.1
 _MAX_CHUNK = 1000
+_MAX_PATHS = 200  # of properties, in one request
 
 Item = tuple[int, ua.NodeId, float, int]  # client handle, node, sampling in ms, queue size
 
@@ -96,6 +97,30 @@ class Link:
             except _TOO_MUCH:
                 self._halve(_READ, len(chunk))
         return values
+
+    async def properties(self, nodes: Sequence[ua.NodeId], name: str) -> list[ua.NodeId | None]:
+        """The property called `name` of each node; None where it has none."""
+        found: list[ua.NodeId | None] = []
+        for at in range(0, len(nodes), _MAX_PATHS):
+            paths = [_property_path(node, name) for node in nodes[at : at + _MAX_PATHS]]
+            for result in await self._services.translate_browsepaths_to_nodeids(paths):
+                targets = result.Targets if not result.StatusCode.is_bad() else ()
+                found.append(targets[0].TargetId if targets else None)
+        return found
+
+    async def sampling_s(self, items: Sequence[Item]) -> list[float | None]:
+        """How often the server samples each item when it is asked to; None where it does not.
+
+        The items stay monitored for as long as the session lives.
+        """
+        granted: list[float | None] = []
+        for at in range(0, len(items), self._chunks[_MONITOR]):
+            results = await self._monitored(items[at : at + self._chunks[_MONITOR]])
+            granted += [
+                None if one.StatusCode.is_bad() else one.RevisedSamplingInterval / 1000
+                for one in results
+            ]
+        return granted
 
     async def write(self, values: Sequence[tuple[ua.NodeId, ua.Variant]]) -> list[ua.StatusCode]:
         """Write values, without status and timestamps: many PLCs refuse those."""
@@ -192,12 +217,14 @@ class Link:
         self.keepalive_s = silence_ms / 1000
 
     async def _create_items(self, items: Sequence[Item]) -> list[ua.StatusCode]:
+        return [result.StatusCode for result in await self._monitored(items)]
+
+    async def _monitored(self, items: Sequence[Item]) -> list[ua.MonitoredItemCreateResult]:
         wanted = ua.CreateMonitoredItemsParameters()
         wanted.SubscriptionId = self._subscription_id
         wanted.TimestampsToReturn = ua.TimestampsToReturn.Both
         wanted.ItemsToCreate = [_item_request(*item) for item in items]
-        results = await self._services.create_monitored_items(wanted)
-        return [result.StatusCode for result in results]
+        return list(await self._services.create_monitored_items(wanted))
 
     async def _renew_channel(self) -> None:
         await self._client.open_secure_channel(renew=True)
@@ -220,6 +247,18 @@ def _client(config: OpcUaConfig) -> Client:
         client.set_user(config.auth.user)
         client.set_password(config.auth.password.get_secret_value())
     return client
+
+
+def _property_path(node: ua.NodeId, name: str) -> ua.BrowsePath:
+    step = ua.RelativePathElement()
+    step.ReferenceTypeId = ua.NodeId(ua.ObjectIds.HasProperty)
+    step.IsInverse = False
+    step.IncludeSubtypes = True
+    step.TargetName = ua.QualifiedName(name, 0)
+    path = ua.BrowsePath()
+    path.StartingNode = node
+    path.RelativePath.Elements = [step]
+    return path
 
 
 def _item_request(

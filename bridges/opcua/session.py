@@ -7,9 +7,10 @@ from contextlib import contextmanager
 
 from asyncua import ua
 
-from bridges.driver import BindResult, BoundTag
+from bridges.driver import BindResult, BoundTag, Description, Survey
 from bridges.opcua.address import NodeAddress
 from bridges.opcua.config import OpcUaConfig
+from bridges.opcua.description import clock_ahead_s, described
 from bridges.opcua.link import Item, Link
 from bridges.opcua.values import in_type, problem, variant_type
 from uns.errors import DeviceError
@@ -76,6 +77,16 @@ class Session:
                     problems.append(str(error))
             answers = iter([problem(status) for status in await self._link.write(values)])
         return [text or next(answers) for text in problems]
+
+    async def describe(self, tags: Sequence[BoundTag]) -> Survey:
+        """Ask the server what it says of each tag, and what time it has."""
+        with _sentences(self._config):
+            problems = {tag.handle: self._namespace_problem(tag.address) for tag in tags}
+            known = [tag for tag in tags if not problems[tag.handle]]
+            found = await described(self._link, [self._item(tag) for tag in known])
+            ahead_s = await clock_ahead_s(self._link)
+        missing = [Description(h, why, is_missing=True) for h, why in problems.items() if why]
+        return Survey((*found, *missing), ahead_s)
 
     def _item(self, tag: BoundTag) -> Item:
         queue_size = _QUEUE_EVERY if tag.deliver_every else _QUEUE_LATEST

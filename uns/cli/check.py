@@ -26,16 +26,35 @@ __all__ = ["check"]
 )
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
 @click.option("--strict", is_flag=True, help="Warnings count as problems for the exit code.")
-def check(project: Path, form: str, *, as_json: bool, strict: bool) -> None:
+@click.option(
+    "--live", is_flag=True, help="Also ask the devices: addresses, types, units, rights, clocks."
+)
+@click.option(
+    "--timeout",
+    "within_s",
+    type=click.FloatRange(min=0, min_open=True),
+    default=30.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="With --live: how long one device is waited for.",
+)
+def check(
+    project: Path, form: str, within_s: float, *, as_json: bool, strict: bool, live: bool
+) -> None:
     """Find every mistake in the YAML files of PROJECT, a folder or one file.
 
-    Reads and expands the project and never connects to anything. Exit code 0: fine,
-    1: problems found, 2: no such folder. `uns explain UNS101` explains a code.
+    Reads and expands the project and connects to nothing, but for --live: then every device
+    is asked what it has, and nothing is written. Exit code 0: fine, 1: problems found, 2: no
+    such folder. `uns explain UNS101` explains a code.
     """
     from uns.cli.catalogue import catalogue
     from uns.project.load import load
 
     loaded = load(project, catalogue())
+    if live:
+        from uns.cli.live import with_live
+
+        loaded = with_live(loaded, project, within_s=within_s)
     {"text": _text, "line": _lines, "json": _json}["json" if as_json else form](loaded)
     if loaded.errors or (strict and loaded.diagnostics):
         sys.exit(1)
