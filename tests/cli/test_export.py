@@ -37,6 +37,7 @@ def test_every_form_comes_on_stdout(uns: Uns) -> None:
         "json-schema": "{\n",
         "markdown": "# acme\n",
         "mermaid": "flowchart LR\n",
+        "nodeset2": '<?xml version="1.0" encoding="utf-8"?>\n<UANodeSet ',
     }
     for form, beginning in begins.items():
         ended = uns("export", form, ROOT / "config/acme")

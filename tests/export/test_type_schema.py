@@ -30,8 +30,8 @@ def test_a_machine_as_it_should_be_is_valid(plant: Project) -> None:
 def test_an_override_widens_the_type(plant: Project) -> None:
     """Line 2's filler may run up to 8, so the type allows 8, and no more."""
     judge = _judge(plant, "filler")
-    assert judge.is_valid({"speed": 7.5, "good": 12})
-    assert not judge.is_valid({"speed": 8.5, "good": 12})
+    assert judge.is_valid({"speed": 7.5, "good": 12, "mode": "On"})
+    assert not judge.is_valid({"speed": 8.5, "good": 12, "mode": "On"})
 
 
 def test_meaning_goes_with_it(plant: Project) -> None:

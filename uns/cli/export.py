@@ -135,6 +135,20 @@ def mermaid(project: Path, select: tuple[str, ...], output: Path | None, *, flow
     _write(picture.flow(machines) if flow else picture.tree(machines), output)
 
 
+@export.command("nodeset2", short_help="Types and tree for OPC UA servers and clients.")
+@_of_project
+@_TO
+def nodeset2(project: Path, select: tuple[str, ...], output: Path | None) -> None:
+    """Write PROJECT as an OPC UA NodeSet2: machine types, and the tree of machines as objects.
+
+    Units, ranges, states, relations and dictionary ids are in OPC UA's own words; values are
+    not in it.
+    """
+    from uns.export.nodeset import nodeset
+
+    _write(nodeset(*_selected(project, select)), output)
+
+
 @export.command("project-schema", short_help="The project language, for editors.")
 @_TO
 def project_schema(output: Path | None) -> None:
