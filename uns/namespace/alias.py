@@ -92,6 +92,18 @@ class Aliases:
         self._is_shown.add(alias.old)
         return self._leaves.get(alias.new)
 
+    def after(self, before: Aliases, gone: Iterable[str]) -> list[Message]:
+        """The project has changed, and `gone` are topics that it has no more.
+
+        Return the definitions of those that are former topics only since then.
+        """
+        self._is_shown |= before._is_shown & self._known.keys()
+        for topic in gone:
+            self.find(topic)
+            self.find(f"{topic}{_META}")
+        definitions = list(self.definitions())
+        return [one for one in definitions if one.topic.removesuffix(_META) not in before._known]
+
     def repeated(self, out: Output) -> Output:
         """Add to `out` what former topics show of it; return it."""
         if not self._known:

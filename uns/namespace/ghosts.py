@@ -52,6 +52,10 @@ class Ghosts:
         self._values: dict[str, bytes] = {}
         self._clock = Clock()
 
+    def change(self, border: Border) -> None:
+        """Other rules from now on."""
+        self._border = border
+
     def define(self, topic: str, payload: bytes) -> None:
         """A `_meta` was found; it counts when a rule is about the device that it names."""
         is_full = len(self._devices) >= _MAX

@@ -48,6 +48,18 @@ class Guests:
         self._said: set[tuple[DeviceKey, str]] = set()
         self._refused: list[tuple[str, str]] = []  # of the birth that is being read
 
+    def change(self, border: Border) -> None:
+        """Another project: what is the project's own now is no guest's any more."""
+        self._border = border
+        hosts = {host.key: host for host in self._hosts.values()}
+        fed = {id(leaf) for host in hosts.values() for leaf in host.leaves.values()}
+        gone = [topic for topic in self._hosts if id(self._leaves.get(topic)) not in fed]
+        for topic in gone:
+            del self._hosts[topic]
+        for host in hosts.values():
+            for leaf in host.leaves.values():
+                leaf.said = None  # whatever a birth says, ask the rules again
+
     def is_fed(self, leaf: Leaf, device: Device) -> bool:
         """Whether another device than this one feeds a leaf now."""
         host = self._hosts.get(leaf.topic_text)

@@ -84,13 +84,21 @@ class Leaf:
 
         `machine` is the project's that it is a tag of; `sparkplug` and `metric` say who feeds it.
         """
-        self.tag = tag
         self.machine = machine
         self.said: tuple[DataType, Mapping[str, Any]] | None = None  # by the birth it comes from
         self.sparkplug = sparkplug
         self.metric = metric
         self.topic_text = tag.topic.text
         self.topic = self.topic_text.encode()
+        self._compile(tag)
+        self.text = NULL
+        self.quality = ""
+        self.detail = ""
+        self.timestamp_ms = 0
+        self.accepted_ms = 0
+
+    def _compile(self, tag: Tag) -> None:
+        self.tag = tag
         self.good_tail = tail(tag.unit)
         self.is_every = tag.deliver_every
         self.check: Check = (
@@ -98,11 +106,17 @@ class Leaf:
         )
         self.kind, self.low, self.high = plain_range(tag)
         self.write: Writer = value_writer(tag, tag.datatype)
-        self.text = NULL
-        self.quality = ""
-        self.detail = ""
-        self.timestamp_ms = 0
-        self.accepted_ms = 0
+
+    def redefine(self, tag: Tag, now_ms: int, *, is_said: bool) -> bool:
+        """Take another definition of this topic; return whether the value still counts.
+
+        It does not in another unit or datatype, unless `is_said`: the source has told it so.
+        """
+        does_count = is_said or (tag.datatype, tag.unit) == (self.tag.datatype, self.tag.unit)
+        self._compile(tag)
+        if not does_count:
+            self.hold(NULL, NO_DATA, "", now_ms, now_ms)
+        return does_count
 
     def fed_as(self, datatype: DataType) -> None:
         """Values will arrive as `datatype`, as a birth has said."""

@@ -10,11 +10,12 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from uns.metric import DataType, Quality
+from uns.namespace.device import Device
 from uns.sparkplug.metrics import Metric, Template
 from uns.sparkplug.properties import plain, quality_of
 from uns.sparkplug.slot import Slot
 
-__all__ = ["Members", "is_definition"]
+__all__ = ["Members", "taken_apart"]
 
 _ALWAYS_LATER = 1 << 63  # no time is: such a slot always takes the way on which it is taken apart
 
@@ -50,7 +51,18 @@ class Members:
                 yield member, member.value, member.quality, member.timestamp_ms
 
 
-def is_definition(slot: Slot) -> bool:
+def taken_apart(device: Device, slots: Iterable[Slot]) -> Iterator[Slot]:
+    """Yield the slots of a birth that hold one value each: templates are taken apart."""
+    for slot in slots:
+        if slot.datatype is not DataType.TEMPLATE:
+            yield slot
+        elif not _is_definition(slot):
+            slot.binding = members = Members(slot)
+            device.bound.append(slot)
+            yield from members.by_name.values()
+
+
+def _is_definition(slot: Slot) -> bool:
     """Whether a slot is a template's definition: what an instance looks like, and no value."""
     value = slot.value
     if slot.datatype is not DataType.TEMPLATE or not isinstance(value, Template):

@@ -14,22 +14,24 @@ After a start the broker may still show values of a former life as Good. They ar
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import astuple
 from typing import Any, TypeAlias
 
 from uns.equipment import Machine
 from uns.message import Message
-from uns.metric import DataType, Quality, Value
+from uns.metric import Quality, Value
 from uns.namespace.alias import Alias, Aliases
+from uns.namespace.counts import Counts
 from uns.namespace.device import Device, DeviceKey
 from uns.namespace.foreign import Border
 from uns.namespace.ghosts import Ghosts
 from uns.namespace.guests import Guests
 from uns.namespace.leaf import BAD, GOOD, NULL, STALE, UNCERTAIN, Leaf, Output
-from uns.namespace.members import Members, is_definition
+from uns.namespace.members import Members, taken_apart
 from uns.namespace.meta import machine_meta, tag_meta
 from uns.namespace.payload import BEFORE_VALUE, GOOD_BEFORE_TIMESTAMP, MILLISECONDS, Clock
 from uns.namespace.quarantine import Quarantine
+from uns.namespace.register import Register
 from uns.namespace.rule import ForeignRule
 from uns.namespace.state import Presence, State
 from uns.schema.value import QUALITIES
@@ -51,20 +53,8 @@ CLOCK_STEP_MS = 5_000  # how long older times are taken for history, not for a c
 _ACCEPTED = Verdict.ACCEPTED
 _SAID_BY_SOURCE = "Source"  # why a value is not Good, where the source gave no word for it
 _WE_STOPPED = "the namespace service was stopped"
+_NOT_OURS = "it is not part of the project any more"
 _ITS_BRIDGE_IS_GONE = "its edge node is offline"
-
-
-@dataclass(slots=True)
-class Counts:
-    """What has passed since the start, and what has not."""
-
-    metrics: int = 0
-    flagged: int = 0  # published as Uncertain because of range or state
-    quarantined: int = 0  # wrong type
-    ignored: int = 0  # metrics that have no place on the tree
-    late: int = 0  # older than what is shown, so not shown
-    problems: int = 0  # reported by the host application
-    ghosts: int = 0  # retained values found at the start that no tag of the project has
 
 
 class Namespace:
@@ -87,31 +77,18 @@ class Namespace:
         self.enterprise = enterprise
         self._quarantine = Quarantine(enterprise)
         self._clock = Clock()
-        self._leaves: dict[str, Leaf] = {}  # by topic; the project's and foreign ones
-        self._devices: dict[DeviceKey, Device] = {}
-        self._lines: dict[NodeId, list[State]] = {}
+        self._register = register = Register()
+        self._leaves, self._devices = register.leaves, register.devices
+        self._lines = register.lines
         self._shared: dict[str, set[NodeId]] = {}  # line with foreign machines → its edge nodes
         self._nodes_online: set[NodeId] = set()
         self._grace_ends_ms: int | None = None
         for machine in machines:
-            self._add(machine)
+            register.add(machine)
         border = Border(enterprise, machines, foreign, within)
         self._ghosts = Ghosts(border)
         self._aliases = Aliases(aliases, self._leaves)
-        self._guests = Guests(border, self._leaves, self._devices, frozenset(self._lines))
-
-    def _add(self, machine: Machine) -> None:
-        ids = machine.sparkplug
-        key = DeviceKey(ids.group_id, ids.edge_node_id, ids.device_id)
-        device = Device(key, machine, State(machine.topic.text))
-        for tag in machine.tags:
-            leaf = device.leaves[tag.name] = Leaf(tag, ids, tag.name, machine)
-            self._leaves[leaf.topic_text] = leaf
-        self._devices[key] = device
-        lines = self._lines.setdefault(NodeId(ids.group_id, ids.edge_node_id), [])
-        line = machine.line.text
-        if line != machine.topic.text and line not in [state.topic for state in lines]:
-            lines.append(State(line))
+        self._guests = Guests(border, self._leaves, self._devices, register.own_nodes)
 
     # What happens
 
@@ -168,6 +145,41 @@ class Namespace:
         self._aliases.repeated(out).messages += self._aliases.tick(now_ms)
         return out
 
+    def change(
+        self,
+        machines: Sequence[Machine],
+        foreign: Sequence[ForeignRule],
+        within: Sequence[TopicFilter],
+        aliases: Sequence[Alias],
+        now_ms: int,
+    ) -> Output:
+        """The project has changed: what stays of it keeps its values; return what follows.
+
+        What left is shown as stale for the last time.
+        """
+        out = Output.empty()
+        found = self._register.change(machines, now_ms)
+        border = Border(self.enterprise, machines, foreign, within)
+        self._ghosts.change(border)
+        self._guests.change(border)
+        out.messages += found.definitions
+        self._say(found.states_gone, Presence.OFFLINE, _NOT_OURS, now_ms, out)
+        self._expire(found.leaves_gone, now_ms, out)
+        there = [state for node in self._nodes_online for state in self._lines.get(node, ())]
+        there += [one.state for one in found.devices if one.is_online and one.state]
+        self._say(there, Presence.ONLINE, "", now_ms, out)
+        fed = {id(slot.binding) for slot in found.slots}
+        for leaf in found.leaves:
+            if leaf.quality and id(leaf) not in fed:
+                leaf.publish(self._clock, out)
+        told = [(slot, slot.value, slot.quality, slot.timestamp_ms) for slot in found.slots]
+        self._show(told, now_ms, out)
+        self.started(now_ms)
+        former, self._aliases = self._aliases, Aliases(aliases, self._leaves)
+        gone = [leaf.topic_text for leaf in found.leaves_gone]
+        out.messages += self._aliases.after(former, gone)
+        return self._aliases.repeated(out)
+
     def stopping(self, now_ms: int) -> Output:
         """The service is about to leave: nothing that it showed may look live without it."""
         out = Output.empty()
@@ -218,6 +230,17 @@ class Namespace:
         """The edge nodes that are not there: the project's, and those of a former life's values."""
         wanted = dict.fromkeys((*self._lines, *self._ghosts.nodes))
         return [node for node in wanted if node not in self._nodes_online]
+
+    @property
+    def nodes_to_ask(self) -> list[NodeId]:
+        """The edge nodes that are there and owe births since the project changed."""
+        waited_for = self._register.nodes_waited_for
+        return [node for node in self._nodes_online if node in waited_for]
+
+    @property
+    def nodes_foreign(self) -> list[NodeId]:
+        """The edge nodes that are there and not the project's."""
+        return [node for node in self._nodes_online if node not in self._register.own_nodes]
 
     @property
     def topics_stale(self) -> int:
@@ -346,7 +369,7 @@ class Namespace:
             self._guests.give_back(device)
         updates: list[Update] = []
         fed: set[str] = set()
-        for slot in _plain(device, event.slots):
+        for slot in taken_apart(device, event.slots):
             leaf = self._bind(device, slot, fed, out)
             if leaf is None:
                 self.counts.ignored += not _is_of_protocol(slot.name)
@@ -470,17 +493,6 @@ class Namespace:
 
 def _meta(leaf: Leaf) -> Message:
     return tag_meta(leaf.tag, leaf.sparkplug, leaf.metric, leaf.machine)
-
-
-def _plain(device: Device, slots: Iterable[Slot]) -> Iterator[Slot]:
-    """Yield the slots of a birth that hold one value each: templates are taken apart."""
-    for slot in slots:
-        if slot.datatype is not DataType.TEMPLATE:
-            yield slot
-        elif not is_definition(slot):
-            slot.binding = members = Members(slot)
-            device.bound.append(slot)
-            yield from members.by_name.values()
 
 
 def _is_of_protocol(metric: str) -> bool:

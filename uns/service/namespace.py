@@ -31,6 +31,7 @@ from uns.sparkplug import (
     Event,
     HostApplication,
     HostSettings,
+    NodeId,
     Problem,
     Publish,
     Reconnect,
@@ -105,6 +106,8 @@ class NamespaceService:
         self._turn = asyncio.Lock()  # what is worked out first is published first
         self._is_started = False
         self._last_words: Output | None = None
+        self._ask_at_ms: int | None = None  # after a change of the project
+        self._to_ask: list[NodeId] = []
         self._mistakes = 0
 
     @property
@@ -142,6 +145,25 @@ class NamespaceService:
             for server in self._servers.values():
                 tasks.create_task(self._stay(server), name=f"namespace:{server.name}")
             tasks.create_task(self._tick(), name="namespace:tick")
+
+    async def change(
+        self,
+        machines: Sequence[Machine],
+        foreign: Sequence[ForeignRule] = (),
+        within: Sequence[TopicFilter] = (),
+        aliases: Sequence[Alias] = (),
+        *,
+        has_other_rules: bool = False,
+    ) -> None:
+        """Take over what changed in the project; what stays is not said again.
+
+        Where `has_other_rules`, devices of others are asked for their births.
+        """
+        async with self._turn:
+            now = now_ms()
+            await self._publish(self.namespace.change(machines, foreign, within, aliases, now))
+            self._ask_at_ms = now + int(ASK_AFTER_S * 1000)
+            self._to_ask = self.namespace.nodes_foreign if has_other_rules else []
 
     async def _stay(self, server: TreeServer) -> None:
         endless = server.sessions(lambda: self.host.will(now_ms(), server=server.name))
@@ -246,6 +268,15 @@ class NamespaceService:
                     now = now_ms()
                     await self._carry_out(self.host.tick(now), now)
                     await self._publish(self.namespace.tick(now))
+                    await self._ask_again(now)
+
+    async def _ask_again(self, now: int) -> None:
+        """Ask edge nodes for births that the changed project needs and that have not come."""
+        if self._ask_at_ms is not None and now >= self._ask_at_ms:
+            self._ask_at_ms = None
+            self._to_ask += self.namespace.nodes_to_ask
+        some, self._to_ask = self._to_ask[:_ASKED_AT_ONCE], self._to_ask[_ASKED_AT_ONCE:]
+        await self._carry_out([self.host.request_rebirth(node, now) for node in some], now)
 
     def _understood(self, message: Message, now: int, server: str) -> Sequence[Event]:
         """What the host makes of a message; a mistake of ours costs that message only."""

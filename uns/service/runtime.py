@@ -180,6 +180,14 @@ class Runtime:
             raise ProjectError(reason, hint="that needs a restart of `uns run`")
         machines = selected(project, self._select)
         found = difference(self._project, project, self._machines, machines)
+        if self.namespace is not None:
+            await self.namespace.change(
+                machines,
+                project.sparkplug.foreign,
+                [_filter(project.enterprise, pattern) for pattern in self._select],
+                _aliases(project),
+                has_other_rules=found.has_other_rules,
+            )
         if self.bridge is not None:
             await self.bridge.change(project, machines)
         self._project, self._machines = project, machines

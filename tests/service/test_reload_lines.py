@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,7 @@ bindings:
 """
 ON_LINE2 = "overrides:\n  leeds/packaging/line2/filler: {tags: {%s}}\n"
 WAIT_S = 20.0
+PARTS = [Part.BRIDGES, Part.NAMESPACE]
 
 
 class Rig:
@@ -65,8 +67,9 @@ class Rig:
         self.plcs = plcs
         self.broker = broker
         self.events: list[Any] = []
+        self.tree: dict[str, dict[str, Any]] = {}
         self.runtime = Runtime(
-            self.project(PLANT), [Broker.parse(broker.url)], folder / "state", parts=[Part.BRIDGES]
+            self.project(PLANT), [Broker.parse(broker.url)], folder / "state", parts=PARTS
         )
         assert self.runtime.bridge is not None
         self.bridge = self.runtime.bridge
@@ -81,14 +84,22 @@ class Rig:
 
     async def listen(self) -> None:
         session = await connect(Broker.parse(self.broker.url), "listener")
-        await session.subscribe([("spBv1.0/#", 1)])
+        await session.subscribe([("spBv1.0/#", 1), ("acme/leeds/#", 1)])
         core = HostApplication("listener")
         core.connected(now_ms())
         async for batch in session.batches():
             for message in batch:
+                if message.topic.startswith("acme/leeds/"):
+                    self.tree[message.topic] = json.loads(message.payload or b"{}")
+                    continue
                 self.events += core.received(message, now_ms())
 
-    def about(self, kind: type, line: str, device: str | None = "filler") -> list[Any]:
+    def shown(self, line: str, tag: str) -> tuple[Any, str]:
+        """The value and quality of a topic of a filler."""
+        found = self.tree.get(f"acme/leeds/packaging/{line}/filler/{tag}", {})
+        return found.get("value"), found.get("quality", "")
+
+    def about(self, kind: type[Any], line: str, device: str | None = "filler") -> list[Any]:
         """What was heard of one device of a line."""
         node = NodeId("acme:leeds", f"packaging:{line}")
         found = [event for event in self.events if isinstance(event, kind) and event.node == node]
@@ -115,6 +126,9 @@ class Rig:
 
     async def all_born(self) -> None:
         await self.until(lambda: all(self.value(f"line{n}", "twice") == 2.0 * n for n in (1, 2, 3)))
+        await self.until(
+            lambda: all(self.shown(f"line{n}", "twice") == (2.0 * n, "Good") for n in (1, 2, 3))
+        )
         self.events.clear()
 
     @contextlib.contextmanager
@@ -132,11 +146,8 @@ class Rig:
 
     def _links(self, lines: tuple[str, ...]) -> dict[str, Any]:
         ports = [str(self.plcs[int(line[-1]) - 1].port) for line in lines]
-        return {
-            k: link
-            for k, link in self.bridge.connections.items()
-            if k[-5:] in ports or k.rpartition(":")[2] in ports
-        }
+        links = self.bridge.connections
+        return {key: link for key, link in links.items() if key.rpartition(":")[2] in ports}
 
     def _edges(self, lines: tuple[str, ...]) -> list[Any]:
         return [one for one in self.bridge.edges if one.edge.node.edge_node_id[-5:] in lines]
@@ -182,8 +193,9 @@ async def test_a_changed_tag_is_no_business_of_other_lines(rig: Rig) -> None:
         for number, plc in enumerate(rig.plcs, 1):
             plc[1].set("hr", 4, number + 0.5, "float32")
         await rig.until(
-            lambda: all(rig.value(f"line{n}", "twice") == 2.0 * n + 1 for n in (1, 2, 3))
+            lambda: all(rig.shown(f"line{n}", "twice") == (2.0 * n + 1, "Good") for n in (1, 2, 3))
         )
+        assert [0, 8] == rig.tree["acme/leeds/packaging/line2/filler/pressure/_meta"]["range"]
 
 
 async def test_a_tag_more_is_read_at_once(rig: Rig) -> None:
@@ -195,6 +207,7 @@ async def test_a_tag_more_is_read_at_once(rig: Rig) -> None:
         await rig.runtime.change(rig.project(text))
         await rig.until(lambda: rig.value("line2", "bad") == 7)
         assert 2.0 == rig.value("line2", "pressure")
+        await rig.until(lambda: rig.shown("line2", "bad") == (7, "Good"))
         assert not rig.about(Died, "line2", None)
 
 
@@ -208,6 +221,7 @@ async def test_a_value_never_gets_another_unit(rig: Rig) -> None:
         slot = next(slot for slot in born.slots if slot.name == "pressure")
         assert "kPa" == slot.properties["engUnit"]
         assert slot.value in (None, 200.0)
+        await rig.until(lambda: rig.shown("line2", "pressure") == (200.0, "Good"))
 
 
 async def test_lines_come_and_leave(rig: Rig) -> None:
@@ -215,11 +229,12 @@ async def test_lines_come_and_leave(rig: Rig) -> None:
     with rig.untouched("line1", "line2"):
         await rig.runtime.change(rig.project(PLANT.replace(LINE3, "")))
         await rig.until(lambda: rig.about(Died, "line3", None))
+        await rig.until(lambda: rig.shown("line3", "good") == (300, "Uncertain"))
         assert 2 == len(rig.bridge.edges)
         assert 2 == len(rig.bridge.connections)
         await rig.runtime.change(rig.project(PLANT))
         await rig.until(lambda: rig.about(Born, "line3"))
-        await rig.until(lambda: rig.value("line3", "good") == 300)
+        await rig.until(lambda: rig.shown("line3", "good") == (300, "Good"))
 
 
 async def test_a_machine_that_joins_a_connection_disturbs_nobody_on_it(rig: Rig) -> None:
