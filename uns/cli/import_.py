@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from uns.importers.draft import Draft
 
-__all__ = ["import_"]
+__all__ = ["check_names", "hand_over", "import_"]
 
 _SHOWN = 10  # lines of a list on the screen; the draft has them all
 _LARGEST = 256 * 1024 * 1024  # bytes of one file
@@ -64,7 +64,7 @@ def import_(
     from uns.importers.found import Found
     from uns.importers.reading import Plant
 
-    _check_names(enterprise, under)
+    check_names(enterprise, under)
     drivers = catalogue().drivers
     if driver and driver not in drivers:
         raise click.UsageError(f"there is no driver `{driver}`; one of {', '.join(drivers)}")
@@ -74,10 +74,11 @@ def import_(
         found = found.plus(get_importer(kind)(file.name, _read(file), plant))
     title = f"Drafted by `uns import {kind} {' '.join(file.name for file in files)}`."
     made = draft(found, title=title, enterprise=enterprise, under=under.split("/"))
-    _hand_over(made, output, as_json=as_json, force=force)
+    hand_over(made, output, as_json=as_json, force=force)
 
 
-def _check_names(enterprise: str, under: str) -> None:
+def check_names(enterprise: str, under: str) -> None:
+    """Refuse what cannot be the root of a tree, or a line's path."""
     from uns.hierarchy import name_problem
 
     for name in (enterprise, *under.split("/")):
@@ -95,7 +96,7 @@ def _read(file: Path) -> bytes:
     return file.read_bytes()
 
 
-def _hand_over(made: Draft, output: Path | None, *, as_json: bool, force: bool) -> None:
+def hand_over(made: Draft, output: Path | None, *, as_json: bool, force: bool) -> None:
     """The draft to its file or to stdout, and what is to be said about it."""
     from uns.importers.found import ImportFileError
 

@@ -19,6 +19,7 @@ COMMANDS = {
     "init": ("uns.cli.init:init", "Start a project: one machine, every word explained."),
     "check": ("uns.cli.check:check", "Find every mistake in a project's YAML files."),
     "plan": ("uns.cli.plan:plan", "Show what a changed project would do, and whom it hits."),
+    "discover": ("uns.cli.discover:discover", "Draft a project from an OPC UA server."),
     "stamp": ("uns.cli.stamp:stamp", "Write the next line as the last one is."),
     "import": ("uns.cli.import_:import_", "Draft a project from another product's files."),
     "apply": ("uns.cli.apply:apply", "Make a plan true on the broker: definitions, aliases."),

@@ -1,0 +1,113 @@
+"""`uns discover` against real OPC UA servers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from asyncua import Server, ua
+
+from bridges.opcua.browse import browse
+from bridges.opcua.config import OpcUaConfig
+from uns.cli.catalogue import catalogue
+from uns.cli.discover import _found
+from uns.errors import DeviceError
+from uns.importers.draft import draft
+from uns.project.load import load
+
+pytestmark = pytest.mark.slow
+Uns = Callable[..., Any]
+
+
+def _next(space: int) -> ua.NodeId:
+    """A node id that the server chooses."""
+    return ua.NodeId(0, space)
+
+
+@pytest.fixture
+async def endpoint(free_port: Callable[[], int]) -> AsyncIterator[str]:
+    """A server with two fillers below a line, and a second way to the first of them."""
+    server = Server()
+    await server.init()
+    url = f"opc.tcp://127.0.0.1:{free_port()}"
+    server.set_endpoint(url)
+    server.set_security_policy([ua.SecurityPolicyType.NoSecurity])
+    space = await server.register_namespace("urn:vendor:filler")
+    line = await server.nodes.objects.add_folder(space, "Line1")
+    for n in (1, 2):
+        filler = await line.add_object(ua.NodeId(f"Filler{n}", space), f"{space}:Filler{n}")
+        speed = await filler.add_variable(
+            ua.NodeId(f"Filler{n}.Speed", space), f"{space}:Speed", 1.5
+        )
+        unit = ua.EUInformation()
+        unit.UnitId, unit.DisplayName = 4342098, ua.LocalizedText("Bar!")  # UNECE BAR
+        await speed.add_property(_next(space), ua.QualifiedName("EngineeringUnits", 0), unit)
+        await speed.add_property(_next(space), ua.QualifiedName("EURange", 0), ua.Range(0.0, 6.0))
+        recipe = ua.NodeId(f"Filler{n}.Recipe", space)
+        await (await filler.add_variable(recipe, f"{space}:Recipe", "A")).set_writable()
+        good = ua.NodeId(f"Filler{n}.Good", space)
+        await filler.add_variable(good, f"{space}:Good", 7, ua.VariantType.UInt32)
+        lanes = ua.NodeId(f"Filler{n}.Lanes", space)
+        await filler.add_variable(lanes, f"{space}:Lanes", [1, 2])
+    second = server.get_node(ua.NodeId("Filler2", space))
+    first = ua.NodeId("Filler1", space)
+    await second.add_reference(first, ua.ObjectIds.Organizes, forward=True, bidirectional=False)
+    async with server:
+        yield url
+
+
+async def test_a_server_becomes_one_type_and_one_entry(endpoint: str, tmp_path: Path) -> None:
+    """Types, units, ranges and access are the server's; node ids have the namespace's URI."""
+    found = _found(endpoint, "", await browse(OpcUaConfig(endpoint=endpoint), 1000))
+    made = draft(found, title="x", enterprise="acme", under=("leeds", "packaging", "line9"))
+    assert (2, 1, 6) == (made.machines, made.types, made.tags)
+    file = tmp_path / "draft.yaml"
+    file.write_text(made.text)
+    project = load(file, catalogue()).project
+    assert project is not None
+    machine = project.machines[1]
+    assert "acme/leeds/packaging/line1/filler2" == str(machine.topic)
+    assert {
+        "speed": ("nsu=urn:vendor:filler;s=Filler2.Speed", "Double", "bar", 6.0, False),
+        "recipe": ("nsu=urn:vendor:filler;s=Filler2.Recipe", "String", "", None, True),
+        "good": ("nsu=urn:vendor:filler;s=Filler2.Good", "UInt32", "", None, False),
+    } == {
+        tag.name: (tag.source.text, tag.datatype.label, tag.unit, tag.high, tag.writable)
+        for tag in machine.tags
+        if tag.source
+    }
+    assert ["it is an array"] * 2 == [one.why for one in made.unmapped]
+
+
+async def test_a_server_with_too_much_is_refused(endpoint: str) -> None:
+    """More variables than were asked for is a sentence, before their values are read."""
+    with pytest.raises(DeviceError, match="more than 3 variables"):
+        await browse(OpcUaConfig(endpoint=endpoint), 3)
+
+
+async def test_the_command_says_what_it_found(endpoint: str, uns: Uns) -> None:
+    """As a process: one JSON document, no problems, exit code 0."""
+    import asyncio
+
+    ended = await asyncio.to_thread(uns, "discover", endpoint, "--json")
+    assert 0 == ended.code, ended.err
+    report = json.loads(ended.out)
+    assert (2, 6, []) == (report["machines"], report["tags"], report["problems"])
+
+
+@pytest.mark.parametrize(
+    ("address", "code", "said"),
+    [
+        ("opc.tcp://127.0.0.1:1", 1, "connection refused"),
+        ("http://127.0.0.1", 2, "does not start with `opc.tcp://`"),
+    ],
+)
+def test_no_server_is_one_sentence(uns: Uns, address: str, code: int, said: str) -> None:
+    """Nobody there, or no OPC UA address at all; never a traceback."""
+    ended = uns("discover", address)
+    assert (code, "") == (ended.code, ended.out)
+    assert said in ended.err
+    assert "Traceback" not in ended.err
