@@ -192,7 +192,7 @@ def _rewritten(text: str, step: MoveStep) -> str | None:
 def _left_behind(plan: Plan) -> Iterator[str]:
     """Limits that were written for a unit that is now another."""
     said: dict[str, None] = {}
-    for action in plan.actions:
+    for action in (one for one in plan.actions if one.changes):
         changed = {change.fact: change for change in action.changes}
         if action.new is None or "unit" not in changed:
             continue
