@@ -5,15 +5,18 @@ Only the form; which nodes there are, is decided in uns/export/nodeset.py.
 
 from __future__ import annotations
 
+import hashlib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
-from xml.etree.ElementTree import Element, SubElement, indent, register_namespace, tostring
+from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 __all__ = ["NodeSet", "Reference", "enum_values", "range_value", "string_value", "unit_value"]
 
-_NODESET: Final = "http://opcfoundation.org/UA/2011/03/UANodeSet.xsd"
-_TYPES: Final = "http://opcfoundation.org/UA/2008/02/Types.xsd"
+_HEAD: Final = """\
+<?xml version="1.0" encoding="utf-8"?>
+<UANodeSet xmlns="http://opcfoundation.org/UA/2011/03/UANodeSet.xsd" \
+xmlns:uax="http://opcfoundation.org/UA/2008/02/Types.xsd">"""
 #: The first in which all nodes are that we refer to, with their corrections.
 _REQUIRED: Final = {
     "ModelUri": "http://opcfoundation.org/UA/",
@@ -38,21 +41,15 @@ class Reference(NamedTuple):
 
 
 class NodeSet:
-    """A file in the making; nodes stand in the order in which they are added."""
+    """A file in the making; nodes stand in the order in which they are added.
 
-    def __init__(self, uri: str, version: str, others: Sequence[str] = ()) -> None:
+    Each is written at once: the elements of 50,000 tags would be a gigabyte.
+    """
+
+    def __init__(self, uri: str, others: Sequence[str] = ()) -> None:
         """`uri` is our namespace and index 1; `others` follow."""
-        register_namespace("", _NODESET)
-        register_namespace("uax", _TYPES)
-        self._root = Element(_tag("UANodeSet"))
-        uris = SubElement(self._root, _tag("NamespaceUris"))
-        for one in (uri, *others):
-            SubElement(uris, _tag("Uri")).text = one
-        models = SubElement(self._root, _tag("Models"))
-        own = SubElement(models, _tag("Model"), ModelUri=uri, Version=version)
-        SubElement(own, _tag("RequiredModel"), _REQUIRED)
-        for one in others:  # node-opcua refuses nodes of a namespace that is no model
-            SubElement(models, _tag("Model"), ModelUri=one, Version=version)
+        self._uris = (uri, *others)
+        self._nodes: list[str] = []
 
     def add(
         self,
@@ -67,27 +64,37 @@ class NodeSet:
         value: Element | None = None,
     ) -> None:
         """Add a node; `name` is its browse name, of another namespace than 0 as in `1:filler`."""
-        node = SubElement(self._root, _tag(kind), NodeId=node_id, BrowseName=name)
-        node.attrib.update(attributes or {})
-        SubElement(node, _tag("DisplayName")).text = _SPACE.sub("", name)
+        node = Element(kind, {"NodeId": node_id, "BrowseName": name, **(attributes or {})})
+        SubElement(node, "DisplayName").text = _SPACE.sub("", name)
         if desc:
-            SubElement(node, _tag("Description")).text = desc
-        listed = SubElement(node, _tag("References"))
+            SubElement(node, "Description").text = desc
+        listed = SubElement(node, "References")
         for one in references:
-            reference = SubElement(listed, _tag("Reference"), ReferenceType=one.kind)
-            if not one.is_forward:
-                reference.set("IsForward", "false")
-            reference.text = one.target
+            way = {} if one.is_forward else {"IsForward": "false"}
+            SubElement(listed, "Reference", {"ReferenceType": one.kind, **way}).text = one.target
         if inverse:
-            SubElement(node, _tag("InverseName")).text = inverse
+            SubElement(node, "InverseName").text = inverse
         if value is not None:
-            SubElement(node, _tag("Value")).append(value)
+            indent(value, " ")  # asyncua takes a structure without blanks in it for empty
+            SubElement(node, "Value").append(value)
+        self._nodes.append(tostring(node, encoding="unicode"))
 
     def text(self) -> str:
-        """The whole file."""
-        indent(self._root, " ")
-        body = tostring(self._root, encoding="unicode")
-        return f'<?xml version="1.0" encoding="utf-8"?>\n{body}\n'
+        """The whole file, a line for each node; its version is a checksum of them."""
+        body = "\n".join(self._nodes)
+        version = f"0.0.0+{hashlib.sha256(body.encode()).hexdigest()[:8]}"
+        return "\n".join((_HEAD, *self._opening(version), body, "</UANodeSet>", ""))
+
+    def _opening(self, version: str) -> Iterator[str]:
+        """The namespaces, and the models that bring them."""
+        uris = Element("NamespaceUris")
+        models = Element("Models")
+        for one in self._uris:  # node-opcua refuses nodes of a namespace that is no model
+            SubElement(uris, "Uri").text = one
+            SubElement(models, "Model", ModelUri=one, Version=version)
+        SubElement(models[0], "RequiredModel", _REQUIRED)
+        for part in (uris, models):
+            yield tostring(part, encoding="unicode")
 
 
 def range_value(low: float, high: float) -> Element:
@@ -136,9 +143,6 @@ def _put(parent: Element, **texts: str) -> None:
         SubElement(parent, _value(name)).text = text
 
 
-def _tag(name: str) -> str:
-    return f"{{{_NODESET}}}{name}"
-
-
 def _value(name: str) -> str:
-    return f"{{{_TYPES}}}{name}"
+    """A word of the values' own namespace."""
+    return f"uax:{name}"

@@ -7,7 +7,6 @@ rules, dictionary entries (OPC 10000-19), relations as types of references.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -59,16 +58,10 @@ _LIKE_IRDI = re.compile(r"[0-9]{4}[-/]")  # ISO/IEC 11179-6: begins with an orga
 
 def nodeset(project: Project, machines: tuple[Machine, ...]) -> str:
     """The XML; its version is a checksum of what it says."""
-    first = _draft(project, machines, "").nodes.text()
-    checksum = hashlib.sha256(first.encode()).hexdigest()[:8]
-    return _draft(project, machines, f"0.0.0+{checksum}").nodes.text()
-
-
-def _draft(project: Project, machines: tuple[Machine, ...], version: str) -> _Draft:
     types = machine_types(machines)
     meanings = {text: _dictionary(text) for text in _meanings(types)}
     others = sorted({uri for uri, _ in meanings.values()})
-    nodes = NodeSet(f"urn:uns:{project.enterprise}", version, others)
+    nodes = NodeSet(f"urn:uns:{project.enterprise}", others)
     entries = {text: f"ns={others.index(uri) + 2};s={text}" for text, (uri, _) in meanings.items()}
     places = {
         "/".join(m.topic.levels[:n]) for m in machines for n in range(len(m.topic.levels) + 1)
@@ -77,7 +70,7 @@ def _draft(project: Project, machines: tuple[Machine, ...], version: str) -> _Dr
     for text, (_, kind) in meanings.items():
         draft.add_meaning(text, kind)
     draft.fill(types, machines)
-    return draft
+    return nodes.text()
 
 
 @dataclass(slots=True)
