@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from bridges.blocks import Field, Space, plan
-from bridges.driver import BindResult, BoundTag, Extent, PollDriver
+from bridges.driver import BindResult, BoundTag, Description, Extent, PollDriver, Survey
 from bridges.modbus.address import ModbusAddress, parse
 from bridges.modbus.client import DeviceRefusal, MbapClient
 from bridges.modbus.config import ModbusConfig
+from bridges.modbus.description import described
 from bridges.modbus.scan import UnitScan, bad, reason
 from bridges.modbus.units import Unit
 from bridges.modbus.writing import write_pdu
@@ -118,6 +120,35 @@ class ModbusDriver(PollDriver):
     async def write(self, items: Sequence[tuple[BoundTag, Value]]) -> list[str]:
         """Write each value with function 5, 6, 16 or, for one bit of a register, 22."""
         return [await self._write_one(tag, value) for tag, value in items]
+
+    async def describe(self, tags: Sequence[BoundTag]) -> Survey:
+        """Ask for each address, and time one scan of those that are there."""
+        problems = {result.handle: result.problem for result in await self.bind(tags)}
+        fields = [self._fields[tag.handle] for tag in tags if not problems[tag.handle]]
+        told = {one.handle: one for one in await described(self._session(), fields)}
+        pace = await self._pace([tag for tag in tags if tag.handle in told], told)
+        found = []
+        for tag in tags:
+            one = told.get(tag.handle) or Description(tag.handle, problems[tag.handle])
+            is_writable = tag.address.table.is_writable
+            found.append(replace(one, is_writable=is_writable, every_s=pace.get(tag.handle)))
+        return Survey(tuple(found))
+
+    async def _pace(
+        self, tags: Sequence[BoundTag], told: Mapping[int, Description]
+    ) -> dict[int, float]:
+        """How long a scan takes, for the tags whose scan class it does not keep up with."""
+        classes: dict[float, list[int]] = {}
+        for tag in tags:
+            if not told[tag.handle].problem:
+                classes.setdefault(tag.scan_s, []).append(tag.handle)
+        slow: dict[int, float] = {}
+        for scan_s, handles in classes.items():
+            began = time.monotonic()
+            await self.read(tuple(handles))
+            took = time.monotonic() - began
+            slow |= dict.fromkeys(handles, took) if took > scan_s else {}
+        return slow
 
     async def close(self) -> None:
         """End the session."""

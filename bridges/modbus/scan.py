@@ -22,18 +22,18 @@ from bridges.modbus.client import DeviceRefusal, MbapClient
 from bridges.modbus.units import Unit
 from uns.metric import Quality, Reading
 
-__all__ = ["UnitScan", "bad", "reason"]
+__all__ = ["ABOUT_ADDRESSES", "READ_FUNCTIONS", "UnitScan", "bad", "reason"]
 
 _LOG = logging.getLogger("uns.bridge.modbus")
 
-_READ: dict[str, int] = {
+READ_FUNCTIONS: dict[str, int] = {
     Table.CO: 1,
     Table.DI: 2,
     Table.HR: 3,
     Table.IR: 4,
 }  # function codes, V1.1b3 §6.1-6.4
 _ILLEGAL_FUNCTION = 1
-_ABOUT_ADDRESSES = (_ILLEGAL_FUNCTION, 2, 3)  # some devices answer 3 where they mean 2
+ABOUT_ADDRESSES = (_ILLEGAL_FUNCTION, 2, 3)  # some devices answer 3 where they mean 2
 _MOST_SUSPECTS = 64  # asked in one scan: a wrong register map must not hold the other tags up
 _REFUSED_REST_S = 60.0
 _MISSES = 3  # a block that a healthy unit leaves unanswered so often rests as well
@@ -137,7 +137,7 @@ class UnitScan:
         return await asyncio.gather(*(self._ask_one(client, block) for block in window))
 
     async def _ask_one(self, client: MbapClient, block: Block) -> _Answer:
-        function = _READ[block.space.key[1]]
+        function = READ_FUNCTIONS[block.space.key[1]]
         asked = time.time()
         try:
             raw = await client.read(
@@ -159,7 +159,7 @@ class UnitScan:
                 block.asked_again_s = 0.0
                 scan.recovered.append(block)
             return True
-        if isinstance(answer, DeviceRefusal) and answer.code in _ABOUT_ADDRESSES:
+        if isinstance(answer, DeviceRefusal) and answer.code in ABOUT_ADDRESSES:
             scan.is_heard = True
             halves = block.halves() if answer.code != _ILLEGAL_FUNCTION else None
             if halves is None:

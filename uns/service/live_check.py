@@ -158,7 +158,7 @@ def _problems(tag: Tag, said: Description) -> Iterator[_Problem]:
         return
     if said.problem:
         message = f"`{address}` cannot be read: {said.problem}"
-        yield "UNS524", message, "give our user the right to read it", "address", True
+        yield "UNS524", message, "look at our rights on the device, or at the unit", "address", True
     if tag.writable and said.is_writable is False:
         message = f"`{address}` cannot be written: the device does not let us"
         yield "UNS525", message, f"leave out `write:` of `{tag.name}`, or allow it", "write", True
@@ -169,7 +169,7 @@ def _problems(tag: Tag, said: Description) -> Iterator[_Problem]:
         yield from _other_type(tag, address, said.datatype)
     yield from _other_unit(tag, address, said)
     if said.every_s is not None:
-        slower = f"{said.every_s:.3g}s"
+        slower = f"{said.every_s:.2g}s"
         message = (
             f"`{address}` comes every {slower} at best, and is asked for every {tag.scan_s:g}s"
         )
