@@ -55,6 +55,26 @@ def test_four_machines_are_one_type_and_one_entry(drafted: Drafted, loaded: Load
     assert {"s7://10.1.5.20:102/0.1"} < set(fifth.connections)
 
 
+def test_a_hundred_machines_of_fifty_tags_are_a_type_a_binding_and_an_entry(
+    drafted: Drafted, loaded: Loaded
+) -> None:
+    """5,000 tags in some 110 lines: one for each tag in the type, one in the binding, one entry."""
+    names = [f"PT{chr(97 + k // 26)}{chr(97 + k % 26)}" for k in range(50)]
+    devices = tuple(
+        Device(f"Filler{n}", "s7", {"host": f"10.1.{n}.20"}, tuple(
+            FoundTag((name,), f"DB{n}.DBD{4 * k}:REAL") for k, name in enumerate(names)
+        ))
+        for n in range(1, 101)
+    )  # fmt: skip
+    made = drafted(Found(devices))
+    lines = [line for line in made.text.splitlines() if line.strip() and line.strip()[0] != "#"]
+    assert (100, 1, 5000, 1) == (
+        made.machines, made.types, made.tags, made.text.count("- path"),
+    )  # fmt: skip
+    assert len(lines) <= 115
+    assert 5000 == loaded(made.text).tag_count
+
+
 def test_hosts_that_follow_nothing_make_a_row_for_each_machine(
     drafted: Drafted, loaded: Loaded
 ) -> None:

@@ -65,31 +65,32 @@ def families(machines: Sequence[FoundMachine], under: Sequence[str]) -> list[Fam
 
 
 def _groups(machines: Sequence[FoundMachine]) -> list[list[FoundMachine]]:
-    """The machines that are of one family each."""
+    """The machines that are of one family each; looked up, for there may be thousands."""
     groups: list[list[FoundMachine]] = []
+    by_tags: dict[tuple[object, ...], list[FoundMachine]] = {}
+    by_name: dict[tuple[object, ...], list[list[FoundMachine]]] = {}
     for machine in machines:
-        for group in groups:
-            if _is_kin(machine, group[0]):
-                group.append(machine)
-                break
-        else:
-            groups.append([machine])
+        kind = (machine.device.driver, len(machine.levels))
+        tags = frozenset((name, *_meaning(tag)) for name, tag in machine.tags.items())
+        named = by_name.setdefault((*kind, _stem(machine.levels[-1])), [])
+        group = by_tags.get((*kind, tags)) if len(tags) >= _FEWEST else None
+        group = group or next((one for one in named if _is_kin(machine, one[0])), None)
+        if group is None:
+            group = []
+            groups.append(group)
+        group.append(machine)
+        by_tags.setdefault((*kind, tags), group)
+        if not any(one is group for one in named):
+            named.append(group)
     return groups
 
 
 def _is_kin(one: FoundMachine, other: FoundMachine) -> bool:
-    if one.device.driver != other.device.driver or len(one.levels) != len(other.levels):
-        return False
-    mine = {(name, *_meaning(tag)) for name, tag in one.tags.items()}
-    others = {(name, *_meaning(tag)) for name, tag in other.tags.items()}
-    if mine == others and len(mine) >= _FEWEST:
-        return True
-    if _stem(one.levels[-1]) != _stem(other.levels[-1]):
-        return False
+    """Whether two machines of one name have most of their tags in common, and none that differ."""
     shared = one.tags.keys() & other.tags.keys()
     if any(_meaning(one.tags[name]) != _meaning(other.tags[name]) for name in shared):
         return False
-    return len(mine & others) >= _ALIKE * len(mine | others)
+    return len(shared) >= _ALIKE * len(one.tags.keys() | other.tags.keys())
 
 
 def _meaning(tag: FoundTag) -> tuple[object, str]:
