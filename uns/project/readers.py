@@ -25,13 +25,14 @@ def check_readers(library: Library, machines: Sequence[Machine], findings: Findi
         return
     enterprise = machines[0].topic.levels[0]
     known = [(machine.topic.text.split("/"), machine) for machine in machines]
+    former = list(_former(machines))
     foreign = [text for entry in library.schemas.values() for text in entry.words.topics]
     for text, at in _filters(library):
         wanted = text.split("/")
         if wanted[0] not in (enterprise, "+", "#") or any(_meet(text, one) for one in foreign):
             continue
         if not any(_finds(wanted, levels, machine) for levels, machine in known):
-            _warn(text, at, machines, findings)
+            _warn(text, at, former, findings)
 
 
 def _filters(library: Library) -> Iterator[tuple[str, Written]]:
@@ -62,8 +63,9 @@ def _is_tag(wanted: list[str], names: list[str]) -> bool:
     return len(wanted) == len(names)
 
 
-def _warn(text: str, at: Written, machines: Sequence[Machine], findings: Findings) -> None:
-    new = next(_now_called(TopicFilter(text), machines), None)
+def _warn(text: str, at: Written, former: Sequence[tuple[str, Topic]], findings: Findings) -> None:
+    wanted = TopicFilter(text)
+    new = next((topic for old, topic in former if wanted.matches(old)), None)
     findings.warn(
         "UNS252",
         f"no topic of this project matches `{text}`",
@@ -72,14 +74,16 @@ def _warn(text: str, at: Written, machines: Sequence[Machine], findings: Finding
     )
 
 
-def _now_called(wanted: TopicFilter, machines: Sequence[Machine]) -> Iterator[Topic]:
-    """Topics that were called as the filter says."""
+def _former(machines: Sequence[Machine]) -> Iterator[tuple[str, Topic]]:
+    """Every topic that had another name, by that name: tags and machines that say `was`."""
     for machine in machines:
+        if not machine.was and not any(tag.was for tag in machine.tags):
+            continue
         for place in (machine.topic, *machine.was):
             for tag in machine.tags:
                 names = (tag.name, *tag.was) if place is not machine.topic else tag.was
-                if any(wanted.matches(place.child(name).text) for name in names):
-                    yield tag.topic
+                for name in names:
+                    yield place.child(name).text, tag.topic
 
 
 def check_schemas(library: Library, findings: Findings) -> None:
