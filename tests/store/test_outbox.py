@@ -305,3 +305,15 @@ def test_a_killed_process_leaves_state_and_messages_of_one_mind(tmp_path: Path) 
         path.unlink()
         for companion in tmp_path.glob("outbox.db-*"):
             companion.unlink()
+
+
+def test_what_a_stopped_sender_had_in_its_hands_may_have_arrived(box: Outbox) -> None:
+    """It is handed out again, and to be probed first; another target's stays where it is."""
+    put(box, message("a"), message("b", target="archive"))
+    box.claim("erp", 5_000)
+    box.claim("archive", 5_000)
+    assert [] == box.claim("erp", 5_000)
+    box.release("erp")
+    (again,) = box.claim("erp", 5_000)
+    assert ("a", True) == (again.id, again.may_have_arrived)
+    assert [] == box.claim("archive", 5_000)

@@ -142,13 +142,11 @@ class BridgeService:
     # ------------------------------------------------------------------ change
 
     async def change(self, project: Project, machines: Sequence[Machine]) -> None:
-        """Take over what changed while the rest runs on, untouched.
+        """Take over what changed while the rest runs on, untouched; `try_out` it before.
 
-        Raises ProjectError, and changes nothing, where a machine cannot be. Returns when what
-        left has left; what is new need not be there yet.
+        Returns when what left has left; what is new need not be there yet.
         """
         by_node = _by_node(machines)
-        self._try_out(project, by_node)
         gone_nodes = [node for node in self._edge_of if node not in by_node]
         new_nodes = [node for node in by_node if node not in self._edge_of]
         self._change_devices(by_node)
@@ -173,17 +171,17 @@ class BridgeService:
         for node in new_nodes:
             self._start_edge(node)
 
-    def _try_out(self, project: Project, by_node: Mapping[NodeId, Sequence[Machine]]) -> None:
-        """Raise ProjectError where something that changed cannot be built."""
-        for node, machines in by_node.items():
-            changed = [one for one in machines if self._is_news(one)]
+    def try_out(self, project: Project, machines: Sequence[Machine]) -> None:
+        """Raise ProjectError where something that changed cannot be built; change nothing."""
+        for node, group in _by_node(machines).items():
+            changed = [one for one in group if self._is_news(one)]
             for machine in changed:
                 Derived(machine, {tag.name: number for number, tag in enumerate(machine.tags)})
                 for tag in machine.tags:
                     if tag.source:
                         self._get_driver(project.connections[tag.source.connection].driver)
             if changed:
-                EdgeNode(node, _devices(machines))
+                EdgeNode(node, _devices(group))
 
     def _is_news(self, machine: Machine) -> bool:
         known = self._roster.devices.get(device_id_of(machine))

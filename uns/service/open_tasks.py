@@ -22,6 +22,11 @@ class OpenTasks:
         self._group: asyncio.TaskGroup | None = None
         self._by_name: dict[str, asyncio.Task[None]] = {}
 
+    @property
+    def is_open(self) -> bool:
+        """Whether what is started runs."""
+        return self._group is not None
+
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[None]:
         """Run what is started within, until it fails or this is cancelled."""

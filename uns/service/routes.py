@@ -14,7 +14,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from hashlib import sha256
@@ -34,6 +35,7 @@ from uns.route.route import Emission, Route
 from uns.route.stamp import stamp
 from uns.service.flow_health import FlowHealth, flow_messages
 from uns.service.message_schemas import message_schemas
+from uns.service.open_tasks import OpenTasks
 from uns.service.patient_outbox import PatientOutbox
 from uns.service.sender import Sender
 from uns.service.tree_target import TREE, TreeTarget
@@ -41,7 +43,7 @@ from uns.store.outbox import Entry, NewDelivery, Outbox
 from uns.target import get_target
 from uns.target.target import Target
 
-__all__ = ["RouteService"]
+__all__ = ["RouteService", "stamped"]
 
 log = logging.getLogger("uns.routes")
 
@@ -73,26 +75,19 @@ class RouteService:
         target_class: Callable[[str], type[Target]] = get_target,
     ) -> None:
         """Stamp the routes; connects to nothing. Raises ProjectError."""
-        self.routes = stamp(
-            project.templates, project.routes, machines, message_schemas(project.folder)
-        )
+        self.routes = stamped(project, machines)
         self._enterprise = project.enterprise
         self._broker = broker
         self._client_id = _client_id(state_folder)
         self._box = PatientOutbox(state_folder / "outbox.db")
         self._session: Session | None = None
-        self._readers: dict[str, list[tuple[Route, str]]] = {}
-        for route in self.routes:
-            for name in route.tags:
-                tag = route.machine.find_tag(name)
-                if tag is not None:
-                    self._readers.setdefault(tag.topic.text, []).append((route, name))
-        used = sorted({name for route in self.routes for name in route.plan.targets})
-        targets = [
-            target_class(project.targets[name].type)(name, project.targets[name], state_folder)
-            for name in used
-        ]
-        self._senders = {t.name: Sender(t, self._box) for t in (*targets, self._tree())}
+        self._readers = _readers_of(self.routes)
+        self._folder = state_folder
+        self._target_class = target_class
+        self._senders = self._senders_for(project, self.routes) | {
+            TREE: Sender(self._tree(), self._box)
+        }
+        self._tasks = OpenTasks()
         self._turn = asyncio.Lock()  # triggers see values and ticks one after the other
         self._told: dict[str, str] = {}
         self._refused = ""
@@ -101,15 +96,70 @@ class RouteService:
         """Run until cancelled. Raises StorageError where the outbox cannot be opened."""
         await self._box.open()
         try:
-            await self._restore()
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._listen(), name="routes:listen")
-                tasks.create_task(self._tick(), name="routes:tick")
-                tasks.create_task(self._tell_health(), name="routes:health")
-                for sender in self._senders.values():
-                    tasks.create_task(sender.run(), name=f"target:{sender.name}")
+            await self._restore(self.routes)
+            async with self._tasks.opened():
+                self._tasks.start("routes:listen", self._listen())
+                self._tasks.start("routes:tick", self._tick())
+                self._tasks.start("routes:health", self._tell_health())
+                self._start_senders(self._senders)
         finally:
             self._box.close()
+
+    def _start_senders(self, names: Iterable[str]) -> None:
+        for name in names:
+            self._tasks.start(f"target:{name}", self._senders[name].run())
+
+    async def change(
+        self,
+        project: Project,
+        routes: Sequence[Route],
+        *,
+        stay: Collection[str],
+        same_targets: Collection[str],
+    ) -> None:
+        """Have `routes`, as `stamped` made them; those called in `stay` go on with what they have.
+
+        What others of them kept is taken up where it still fits, as after a restart. Messages
+        of a target that is not used any more wait in the outbox.
+        """
+        kept = {route.key: route for route in self.routes if route.key in stay}
+        new = [route for route in routes if route.key not in kept]
+        gone = [route for route in self.routes if route.key not in {one.key for one in routes}]
+        senders = self._senders_for(project, routes)
+        for name in (*same_targets, TREE):
+            if name in self._senders and (name in senders or name == TREE):
+                senders[name] = self._senders[name]
+        async with self._turn:
+            if self._tasks.is_open:
+                await self._restore(new)
+            self.routes = [kept.get(route.key, route) for route in routes]
+            self._readers = _readers_of(self.routes)
+            before, self._senders = self._senders, senders
+        changed = [name for name in before if senders.get(name) is not before[name]]
+        await self._tasks.stop([f"target:{name}" for name in changed])
+        if self._tasks.is_open:
+            for name in changed:
+                await self._box.call(partial(Outbox.release, target=name))
+        self._start_senders([name for name in senders if senders[name] is not before.get(name)])
+        await self._ask_for(new, gone)
+
+    async def _ask_for(self, new: Sequence[Route], gone: Sequence[Route]) -> None:
+        """Subscribe to what new routes need, and say of the flows that left that they stopped."""
+        session = self._session
+        if session is None:
+            return  # the next one subscribes to everything
+        self._told.clear()
+        health, now_ms = await self.health(), _now_ms()
+        left = replace(health, routes=gone)
+        lives = {message.topic for message in flow_messages(self._enterprise, health, now_ms)}
+        said = flow_messages(self._enterprise, left, now_ms, is_stopped=True)
+        try:
+            await session.publish_all([message for message in said if message.topic not in lives])
+            if topics := _readers_of(new):
+                await session.subscribe([(topic, 1) for topic in topics])
+        except BrokerError as error:
+            log.warning("routes could not ask for the values of new ones: %s", error)
+            session.abort()  # the next session asks for everything
 
     async def health(self) -> FlowHealth:
         """What is known now."""
@@ -117,8 +167,8 @@ class RouteService:
         senders = {name: sender.health for name, sender in self._senders.items()}
         return FlowHealth(self.routes, counts, senders, self._box.problem)
 
-    async def _restore(self) -> None:
-        for route in self.routes:
+    async def _restore(self, routes: Iterable[Route]) -> None:
+        for route in routes:
             problem = route.restore(await self._box.call(partial(Outbox.state, route=route.key)))
             if problem:
                 log.warning("%s", problem)
@@ -228,11 +278,36 @@ class RouteService:
             log.warning("routes could not say goodbye to the broker: %s", error)
             session.abort()
 
+    def _senders_for(self, project: Project, routes: Iterable[Route]) -> dict[str, Sender]:
+        used = sorted({name for route in routes for name in route.plan.targets})
+        targets = [
+            self._target_class(project.targets[n].type)(n, project.targets[n], self._folder)
+            for n in used
+        ]
+        return {target.name: Sender(target, self._box) for target in targets}
+
     def _tree(self) -> TreeTarget:
         return TreeTarget(lambda: self._session)
 
     def _said(self, sentence: str, is_up: bool) -> None:  # noqa: FBT001 - the shape of on_state
         log.log(logging.INFO if is_up else logging.WARNING, "routes: %s", sentence)
+
+
+def stamped(project: Project, machines: Sequence[Machine]) -> list[Route]:
+    """The routes of a project for these machines; raises ProjectError."""
+    schemas = message_schemas(project.folder)
+    return stamp(project.templates, project.routes, machines, schemas)
+
+
+def _readers_of(routes: Iterable[Route]) -> dict[str, list[tuple[Route, str]]]:
+    """Who reads a topic, and under which name."""
+    readers: dict[str, list[tuple[Route, str]]] = {}
+    for route in routes:
+        for name in route.tags:
+            tag = route.machine.find_tag(name)
+            if tag is not None:
+                readers.setdefault(tag.topic.text, []).append((route, name))
+    return readers
 
 
 def _targets_of(emission: Emission) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ from uns.project.project import Project
 from uns.service.bridge import BridgeService
 from uns.service.namespace import NamespaceService
 from uns.service.reload_difference import Difference, difference, restart_reason
-from uns.service.routes import RouteService
+from uns.service.routes import RouteService, stamped
 from uns.service.supervise import keep_running
 from uns.store.backlog import Backlog
 from uns.store.lock import only_user
@@ -118,7 +118,7 @@ class Runtime:
         Raises ProjectError where `select` matches nothing, StorageError where the state folder
         cannot be written.
         """
-        self._project, self._select = project, select
+        self._project, self._select, self._parts = project, select, parts
         self._machines = machines = selected(project, select)
         self._folder = state_folder
         self._kept: list[State | Backlog] = []
@@ -179,7 +179,18 @@ class Runtime:
         if reason := restart_reason(self._project, project):
             raise ProjectError(reason, hint="that needs a restart of `uns run`")
         machines = selected(project, self._select)
-        found = difference(self._project, project, self._machines, machines)
+        # In a thread: comparing 50,000 tags takes a while, and keep-alives must not wait.
+        found = await asyncio.to_thread(
+            difference, self._project, project, self._machines, machines
+        )
+        routes = await asyncio.to_thread(stamped, project, machines)
+        if self.bridge is not None:
+            self.bridge.try_out(project, machines)
+        if self.routes is None and routes and Part.ROUTES in self._parts:
+            raise ProjectError(
+                "the project had no routes and has some now",
+                hint="that needs a restart of `uns run`",
+            )
         if self.namespace is not None:
             await self.namespace.change(
                 machines,
@@ -190,6 +201,10 @@ class Runtime:
             )
         if self.bridge is not None:
             await self.bridge.change(project, machines)
+        if self.routes is not None:
+            await self.routes.change(
+                project, routes, stay=found.routes.stay, same_targets=found.targets.stay
+            )
         self._project, self._machines = project, machines
         return found
 

@@ -234,6 +234,14 @@ class Outbox:
                 self._since_prune = 0
                 _prune(connection, self._kept)
 
+    def release(self, target: str) -> None:
+        """The sender of `target` was stopped: what it had in its hands may have arrived."""
+        with self._database.transaction() as connection:
+            connection.execute(
+                "UPDATE delivery SET state = 'unknown' WHERE state = 'sending' AND target = ?",
+                (target,),
+            )
+
     def next_due_ms(self, target: str) -> int | None:
         """When the next message of `target` is due; None where none waits."""
         query = _HEADS.format(columns="min(next_ms)")
