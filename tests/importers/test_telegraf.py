@@ -1,4 +1,4 @@
-"""Telegraf's configuration, after the READMEs of inputs.modbus, opcua, opcua_listener, s7comm."""
+"""Telegraf's configuration: words of inputs.modbus, opcua, opcua_listener, s7comm, in part from memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TIA Portal's Excel of PLC tags: columns after Siemens, "Exporting and importing PLC tags"."""
+"""TIA Portal's Excel of PLC tags; columns as public programs that write it agree, no file of Siemens' own."""
 
 from __future__ import annotations
 

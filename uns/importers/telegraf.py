@@ -1,6 +1,6 @@
 """Telegraf: the inputs `modbus`, `opcua`, `opcua_listener` and `s7comm` of its configuration.
 
-After the READMEs of those plugins (influxdata/telegraf, plugins/inputs). Every other plugin,
+After the README of inputs.s7comm, and for the others in part from memory. Every other plugin,
 and every option that changes values and has no counterpart, is listed.
 """
 

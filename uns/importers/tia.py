@@ -1,7 +1,7 @@
 """TIA Portal: the PLC tags that it exports as Excel, from one tag table or from all.
 
-Columns: Siemens, "Exporting and importing PLC tags": Name, Path, Data Type, Logical Address,
-Comment, Hmi Visible, Hmi Accessible, Hmi Writeable.
+Columns as public programs that write such files agree: Name, Path, Data Type, Logical Address,
+Comment, Hmi Visible, Hmi Accessible, Hmi Writeable, Typeobject ID, Version ID.
 """
 
 from __future__ import annotations
