@@ -12,7 +12,7 @@ import click
 from uns.project.diagnose import Diagnostic
 from uns.project.project import Project
 
-__all__ = ["counted", "loaded"]
+__all__ = ["counted", "loaded", "reread"]
 
 
 def loaded(folder: Path, *, environment: Mapping[str, str] | None = None) -> Project:
@@ -35,6 +35,20 @@ def loaded(folder: Path, *, environment: Mapping[str, str] | None = None) -> Pro
     if warnings:
         shows = "shows it" if warnings == 1 else "shows them"
         click.echo(f"{counted(warnings, 'warning')}; uns check {folder} {shows}", err=True)
+    return result.project
+
+
+def reread(folder: Path) -> Project | None:
+    """The project in `folder` once more; where it has mistakes they are drawn, and it is None."""
+    from rich.console import Console
+
+    from uns.cli.catalogue import catalogue
+    from uns.project.load import load
+    from uns.project.render import render
+
+    result = load(folder, catalogue())
+    if result.project is None:
+        render(Console(stderr=True), result.sources, result.errors)
     return result.project
 
 

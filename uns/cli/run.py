@@ -32,6 +32,7 @@ __all__ = ["run"]
     type=click.Path(path_type=Path, file_okay=False),
     help="Where state is kept.  [default: PROJECT/.uns]",
 )
+@click.option("--watch", is_flag=True, help="Take over changes of the project's files.")
 @click.option("-v", "--verbose", count=True, help="Say more; twice for everything.")
 def run(
     *,
@@ -40,15 +41,18 @@ def run(
     only: tuple[str, ...],
     select: tuple[str, ...],
     state: Path | None,
+    watch: bool,
     verbose: int,
 ) -> None:
     """Run the bridges, the namespace and the routes of PROJECT until Ctrl-C.
 
     Devices and brokers may come and go; each connection and line recovers by itself. State
-    (sequence numbers, the outbox) is kept in one directory.
+    (sequence numbers, the outbox) is kept in one directory. SIGHUP, or with --watch a change of
+    a file, makes it read the project again: what did not change is not touched.
     """
-    from uns.cli.project import loaded
+    from uns.cli.project import loaded, reread
     from uns.cli.talk import quiet, run_until_interrupt, talk
+    from uns.service.reload import Reload
     from uns.service.runtime import Part, Runtime
 
     talk(verbose)
@@ -66,7 +70,13 @@ def run(
         f"{len(found.connections)} connections; {_named(brokers)}; Ctrl-C to leave",
         err=True,
     )
-    run_until_interrupt(runtime.run(), on_leaving=quiet)
+    reload = Reload(
+        runtime,
+        lambda: reread(project),
+        watched=project if watch else None,
+        say=lambda sentence: click.echo(sentence, err=True),
+    )
+    run_until_interrupt(reload.run_around(), on_leaving=quiet)
 
 
 def _named(brokers: list[Broker]) -> str:
