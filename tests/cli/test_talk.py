@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -59,6 +60,16 @@ def test_verbose_tells_everything(capsys) -> None:
         log.warning("%s: %s", node, GONE)
     log.info("line1 is up")
     assert 3 == len(said(capsys))
+
+
+def test_a_flood_of_different_sentences_costs_little(capsys) -> None:
+    """What is remembered to tell repetitions is not walked through for each line."""
+    talk()
+    before = time.process_time()
+    for number in range(20_000):
+        log.warning("%s: %s", "g/e/d", f"there is no such metric as {number}")
+    assert time.process_time() - before < 10
+    assert 20_000 == len(said(capsys))
 
 
 def test_who_leaves_is_quiet(capsys) -> None:

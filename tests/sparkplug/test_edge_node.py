@@ -348,6 +348,16 @@ def test_a_command_that_cannot_be_is_a_problem(online, now, message, text):
     assert text in problem.text
 
 
+def test_a_flood_of_bad_commands_is_ten_problems_a_minute(online, now):
+    """Whoever may publish a command must not fill logs with it; what is right is carried out."""
+    wrong = [Metric(f"x{number}", 1, DataType.INT32) for number in range(1_000)]
+    flood = command(*wrong, Metric("good", 5, DataType.UINT32))
+    found = online.received(flood, now)
+    assert [10, 1] == [sum(isinstance(e, kind) for e in found) for kind in (Problem, Command)]
+    assert [Command] == [type(e) for e in online.received(flood, now + 59_000)]
+    assert 11 == len(online.received(flood, now + 60_000))
+
+
 def test_messages_for_others_are_ignored(online, now):
     """A wide subscription may bring other nodes' commands, and data."""
     other = "spBv1.0/acme:leeds/NCMD/packaging:line2"

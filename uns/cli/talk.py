@@ -13,6 +13,7 @@ __all__ = ["quiet", "run_until_interrupt", "talk"]
 
 _LEVELS = (logging.INFO, logging.INFO, logging.DEBUG)
 _SAME_EVENT_S = 10.0  # within this time the same sentence is about the same thing
+_MOST_DOWN = 10_000
 _NAME_BLANKS = 2  # what has more of them is a sentence, not somebody's name
 _CHATTY = ("asyncua", "amqtt", "gmqtt", "transitions", "aiohttp", "asyncio", "aiosqlite")
 
@@ -46,6 +47,8 @@ class _News(logging.Filter):
             return was_down
         if record.levelno == logging.WARNING and args and self._is_repeated(args[-1], record):
             return False
+        if len(self._down) >= _MOST_DOWN:  # peers may invent names without end
+            self._down.clear()
         self._down.add(who)
         return True
 
@@ -53,8 +56,13 @@ class _News(logging.Filter):
         if not _is_sentence(said):
             return False
         now, sentence = record.created, str(said)
-        self._said_at = {text: at for text, at in self._said_at.items() if now - at < _SAME_EVENT_S}
-        return self._said_at.setdefault(sentence, now) != now
+        if now - self._said_at.get(sentence, -_SAME_EVENT_S) < _SAME_EVENT_S:
+            return True
+        self._said_at.pop(sentence, None)  # to the end: the oldest stand first
+        self._said_at[sentence] = now
+        while now - self._said_at[oldest := next(iter(self._said_at))] >= _SAME_EVENT_S:
+            del self._said_at[oldest]
+        return False
 
 
 def _is_sentence(text: object) -> bool:

@@ -33,6 +33,7 @@ from uns.sparkplug.bd_seq import BirthDeathSequence
 from uns.sparkplug.births import Births
 from uns.sparkplug.commands import CommandReader
 from uns.sparkplug.compiled import payload_bytes
+from uns.sparkplug.complaints import Complaints
 from uns.sparkplug.definition import MetricDefinition
 from uns.sparkplug.edge_settings import EdgeSettings
 from uns.sparkplug.events import Command, Leave, Problem
@@ -82,12 +83,13 @@ class EdgeNode:
     ) -> None:
         self.node = node
         self.unknown_recalled = 0  # readings given to `recalled` that no metric is there for
-        self._settings = settings or EdgeSettings()
-        self._profile = self._settings.profile
-        self._space = AliasSpace(node, self._profile, self._settings.first_alias)
+        self.settings = settings or EdgeSettings()
+        self._profile = self.settings.profile
+        self._space = AliasSpace(node, self._profile, self.settings.first_alias)
         self._devices = self._space.devices
         self._births_of = Births(self._space, Templates(node, templates), self._profile)
         self._commands = CommandReader(node)
+        self._complaints = Complaints()
         for device_id, definitions in ({"": ()} | dict(devices)).items():
             self._define(device_id, definitions)
         self._topics: dict[tuple[MessageType, str], str] = {}
@@ -99,7 +101,7 @@ class EdgeNode:
         self._bd_seq = BirthDeathSequence(bd_seq)
         self._last_rebirth_ms: int | None = None
         self._is_rebirth_owed = False
-        self._servers = Servers(self._settings.servers, self._settings.host_wait_ms)
+        self._servers = Servers(self.settings.servers, self.settings.host_wait_ms)
         self._host = PrimaryHost()
         self._is_host_online = False  # as this session has heard
 
@@ -194,8 +196,8 @@ class EdgeNode:
             topic(MessageType.DCMD, self.node, "+"),
             topic(MessageType.NDEATH, self.node),
         ]
-        if self._settings.primary_host:
-            filters.append(state_topic(self._settings.primary_host))
+        if self.settings.primary_host:
+            filters.append(state_topic(self.settings.primary_host))
         return [(text, 1) for text in filters]
 
     def connected(self, now_ms: int) -> list[Message]:
@@ -208,7 +210,7 @@ class EdgeNode:
         self._is_connected, self._is_leaving = True, False
         self._servers.arrived(now_ms)
         self._last_rebirth_ms = None
-        if self._settings.primary_host and not self._is_host_online:
+        if self.settings.primary_host and not self._is_host_online:
             return []
         return self._births(now_ms)
 
@@ -356,8 +358,11 @@ class EdgeNode:
     def received(self, message: Message, now_ms: int) -> list[Message | Command | Problem | Leave]:
         """A message of our subscriptions: births it asks for, writes for the shell to carry out.
 
-        Never raises for what a peer sends; what cannot be understood is a Problem.
+        Never raises for what a peer sends; what cannot be understood is a Problem, ten a minute.
         """
+        return self._complaints.told(self._received(message, now_ms), now_ms)
+
+    def _received(self, message: Message, now_ms: int) -> list[Message | Command | Problem | Leave]:
         if self._is_leaving:
             return []
         try:
@@ -385,14 +390,14 @@ class EdgeNode:
     def tick(self, now_ms: int) -> list[Message | Leave]:
         """Time passed: a rebirth that waited is due, or the primary host was waited for too long."""
         if self.is_waiting and self._servers.has_waited(now_ms):
-            return self._leave(f"no STATE of `{self._settings.primary_host}`", now_ms)
+            return self._leave(f"no STATE of `{self.settings.primary_host}`", now_ms)
         return [*self._owed_births(now_ms)]
 
     def _host_spoke(
         self, host_id: str, payload: bytes, now_ms: int
     ) -> list[Message | Command | Problem | Leave]:
         """A STATE message: tck-id-message-flow-edge-node-birth-publish-phid-wait-id, -online."""
-        if not host_id or host_id != self._settings.primary_host:
+        if not host_id or host_id != self.settings.primary_host:
             return []
         verdict = self._host.heard(payload, self.server)
         if verdict is HostVerdict.ONLINE:
@@ -436,7 +441,7 @@ class EdgeNode:
         if not self._is_rebirth_owed:
             return []
         last_ms = self._last_rebirth_ms
-        if last_ms is not None and 0 <= now_ms - last_ms < self._settings.rebirth_pause_ms:
+        if last_ms is not None and 0 <= now_ms - last_ms < self.settings.rebirth_pause_ms:
             return []
         self._last_rebirth_ms = now_ms
         return self._births(now_ms)
@@ -490,7 +495,6 @@ class EdgeNode:
         return Message(self._topic(kind, device_id), payload)
 
     def _topic(self, kind: MessageType, device_id: str) -> str:
-        text = self._topics.get((kind, device_id))
-        if text is None:
-            text = self._topics[kind, device_id] = topic(kind, self.node, device_id)
-        return text
+        if (kind, device_id) not in self._topics:
+            self._topics[kind, device_id] = topic(kind, self.node, device_id)
+        return self._topics[kind, device_id]

@@ -9,12 +9,12 @@ message to `received`, call `tick` a few times a second, and carry out the event
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 from uns.errors import DeviceError, PeerProtocolError, ProjectError
 from uns.message import Message
+from uns.sparkplug.complaints import Complaints
 from uns.sparkplug.datatypes import fit
 from uns.sparkplug.envelope import Limits, parse, parse_plain
 from uns.sparkplug.events import Event, Problem, Publish, Write
@@ -47,8 +47,6 @@ _DATA = frozenset((MessageType.NDATA, MessageType.DDATA))
 _BIRTHS = frozenset((MessageType.NBIRTH, MessageType.DBIRTH))
 _MAX_TOPICS = 100_000
 _NOBODY = NodeId("", "")
-_PROBLEMS_PER_MINUTE = 10  # of one node or device; the rest is the same story again
-_MINUTE_MS = 60_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +80,7 @@ class HostApplication:
         self._pacer = RebirthPacer(self._settings.rebirth)
         self._writes = PendingWrites(self._settings.max_writes)
         self._topics: dict[str, SparkplugTopic] = {}
-        self._problems: dict[tuple[NodeId, str], tuple[int, int]] = {}  # (since, count)
+        self._complaints = Complaints()
 
     def will(self, now_ms: int, *, server: str = "") -> Message:
         """The STATE death to register with the CONNECT about to be made.
@@ -142,9 +140,9 @@ class HostApplication:
                 return self._of_node(place, message, now_ms, server)
             if place.host_id != self.host_id:
                 return []
-            return self._limited(state.seen(message.payload, now_ms), now_ms)
+            return self._complaints.told(state.seen(message.payload, now_ms), now_ms)
         except PeerProtocolError as error:
-            return self._limited([Problem(_NOBODY, "", str(error))], now_ms)
+            return self._complaints.told([Problem(_NOBODY, "", str(error))], now_ms)
 
     def tick(self, now_ms: int) -> list[Event]:
         """Time passed: gives up gaps, marks what stays silent dead, asks for rebirths when due."""
@@ -207,17 +205,17 @@ class HostApplication:
             problem = Problem(place.node, place.device_id, f"{place.type}: {error}")
             if place.node in self._nodes:
                 self._want(place.node, Doubt.UNREADABLE, now_ms, server)
-            return self._limited([problem], now_ms) + self._requests(now_ms)
+            return self._complaints.told([problem], now_ms) + self._requests(now_ms)
         known = self._nodes.get(place.node) or self._meet(place.node, server)
         if known is None:
             text = f"more than {self._settings.max_nodes:,} edge nodes; this one is left out"
-            return self._limited([Problem(place.node, "", text)], now_ms)
+            return self._complaints.told([Problem(place.node, "", text)], now_ms)
         if message.retain:
             # Births and data are never retained: the broker kept it from a time nobody knows.
             if not known.is_online:
                 self._want(place.node, Doubt.NO_BIRTH, now_ms, server)
             problem = Problem(place.node, place.device_id, f"a retained {place.type} is ignored")
-            return self._limited([problem], now_ms) + self._requests(now_ms)
+            return self._complaints.told([problem], now_ms) + self._requests(now_ms)
         events = known.received(place, payload, message.payload, now_ms, server)
         if place.type is MessageType.NBIRTH and known.is_online and known.server == server:
             self._pacer.answered(place.node)
@@ -250,7 +248,7 @@ class HostApplication:
             known.doubt = None
         if self._writes:
             events = [*events, *self._writes.follow(events)]
-        return self._limited(events, now_ms)
+        return self._complaints.told(events, now_ms)
 
     def _want(self, node: NodeId, doubt: Doubt, now_ms: int, server: str) -> None:
         settings = self._settings
@@ -291,20 +289,6 @@ class HostApplication:
             triggers=settings.rebirth.triggers,
         )
         return self._nodes[node]
-
-    def _limited(self, events: Iterable[Event], now_ms: int) -> list[Event]:
-        """The same events without a flood of problems: ten a minute for each device."""
-        return [e for e in events if not isinstance(e, Problem) or self._is_news(e, now_ms)]
-
-    def _is_news(self, problem: Problem, now_ms: int) -> bool:
-        key = (problem.node, problem.device_id)
-        since_ms, count = self._problems.get(key, (now_ms, 0))
-        if now_ms - since_ms >= _MINUTE_MS:
-            since_ms, count = now_ms, 0
-        if len(self._problems) >= _MAX_TOPICS:
-            self._problems.clear()
-        self._problems[key] = (since_ms, count + 1)
-        return count < _PROBLEMS_PER_MINUTE
 
 
 def _command(node: NodeId, device_id: str, slot: Slot, value: Any, now_ms: int) -> Message:
