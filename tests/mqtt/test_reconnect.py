@@ -192,6 +192,24 @@ async def test_a_list_of_brokers_is_walked_quickly(mosquitto, free_port, until):
 
 
 @pytest.mark.slow
+async def test_a_broker_that_stays_away_is_not_said_again(mosquitto, free_port):
+    """A client that goes round a list comes by it every half minute; it is still the same."""
+    broker, gone = Broker.parse(mosquitto.url), Broker.parse(f"mqtt://127.0.0.1:{free_port()}")
+    said, rounds, turn = [], 0, [gone, broker]
+    supply = sessions(
+        lambda: turn[0], "walker", on_state=lambda *one: said.append(one), on_failed=turn.reverse
+    )
+    async with asyncio.timeout(20), contextlib.aclosing(supply):
+        async for session in supply:
+            await session.close()
+            turn.reverse()
+            rounds += 1
+            if rounds == 3:
+                break
+    assert 1 == len([text for text, is_up in said if not is_up])
+
+
+@pytest.mark.slow
 async def test_a_list_with_nobody_there_is_not_hammered(free_port, until):
     """Once all brokers of a list were tried the waits grow as with one."""
     ordered = Ordered(*(Broker("127.0.0.1", free_port()) for _ in range(3)))

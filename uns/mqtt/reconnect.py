@@ -157,7 +157,7 @@ class _State:
         version = "MQTT 5" if session.protocol == 5 else "MQTT 3.1.1"  # noqa: PLR2004
         self._say(f"connected to {session.broker.address} ({version})", True)
         self._is_up = True
-        self._said_down.clear()
+        self._said_down.discard(session.broker)
 
     def down(
         self, broker: Broker, error: BrokerError | None, *, after_s: float | None = None

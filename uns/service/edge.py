@@ -37,6 +37,7 @@ KEEPALIVE_S = 3  # a frozen bridge is dead to the broker after 1.5 times this
 MAX_WAITING = 20_000  # readings of a device; past this the older half takes the backlog's way
 LEAVE_S = 2.0
 COUNT_S = 1.0  # between two values of the backlog's own metrics
+HOST_LATE_S = 10.0  # a primary host that is there has said so long before
 _TICK_S, _IDLE_S = 0.5, 5.0  # between two looks at the time, with and without a reason to look
 
 _WAITING, _DROPPED = "Backlog/Waiting", "Backlog/Dropped"
@@ -102,6 +103,8 @@ class EdgeNodeService:
         self._urgent: list[Message] = []  # in the order of their seq, not sent yet
         self._was_sending = False
         self._goodbye = ""
+        self._waits_since_s = 0.0  # for the primary host; 0 while it is there, or no broker is
+        self._has_said_waiting = False
         self._counted: tuple[float, int, int] = (0.0, -1, -1)
         self._nbirth = topic(MessageType.NBIRTH, edge.node)
         self._births = (self._nbirth, topic(MessageType.DBIRTH, edge.node))
@@ -169,7 +172,8 @@ class EdgeNodeService:
                 except* BrokerError as errors:
                     self.health.last_error = str(errors.exceptions[0])
                 except* _LeavingError:
-                    log.warning("edge node %s left its broker: %s", self._node, self._goodbye)
+                    level = logging.DEBUG if self._has_said_waiting else logging.WARNING
+                    log.log(level, "edge node %s left its broker: %s", self._node, self._goodbye)
                 finally:
                     self._forget_session()
 
@@ -199,6 +203,7 @@ class EdgeNodeService:
         while True:
             self._flush()
             self._carry_out(self.edge.tick(now_ms()))
+            self._look_for_host(session)
             self._count()
             self._recall()
             messages, self._urgent = self._urgent, []
@@ -249,7 +254,7 @@ class EdgeNodeService:
 
     def _forget_session(self) -> None:
         """With no session, waiting readings become the values of the next birth."""
-        self._goodbye = ""
+        self._goodbye, self._waits_since_s = "", 0.0
         self.edge.disconnected()
         self._settle()
         self._urgent.clear()
@@ -379,6 +384,27 @@ class EdgeNodeService:
             if value != before  # tck-id-principles-rbe-recommended
         ]
         self._queue(self.edge.observed("", readings, at_ms))
+
+    def _look_for_host(self, session: Session) -> None:
+        """Say once that the primary host is missing, and once that it is there after all."""
+        if not self.edge.is_waiting:
+            self._waits_since_s = 0.0
+        elif not self._waits_since_s:
+            self._waits_since_s = time.monotonic()
+        host_id = self.edge.settings.primary_host
+        if self.edge.is_online and self._has_said_waiting:
+            self._has_said_waiting = False
+            self._said(f"the primary host `{host_id}` is online; births are out", True)
+        waited_s = time.monotonic() - self._waits_since_s
+        if self._has_said_waiting or not self._waits_since_s or waited_s < HOST_LATE_S:
+            return
+        self._has_said_waiting = True
+        self._said(
+            f"the primary host `{host_id}` is not online on {session.broker.address}; nothing is "
+            "published, values wait in the backlog. Start that host, or correct `sparkplug: "
+            "primary_host:`",
+            False,
+        )
 
     def _said(self, sentence: str, is_up: bool) -> None:  # noqa: FBT001 - the shape of on_state
         log.log(
