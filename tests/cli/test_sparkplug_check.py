@@ -256,3 +256,13 @@ async def test_a_wrong_address_is_a_usage_error() -> None:
     code, _, err = await (await check("-b", "ftp://x")).end()
     assert 2 == code
     assert "mqtt://" in err
+
+
+@pytest.mark.parametrize(
+    ("option", "word"), [("--duration", "nan"), ("--primary-host", "a/b"), ("--duration", "-1")]
+)
+async def test_a_wrong_option_is_a_usage_error(option: str, word: str) -> None:
+    """A script must not pass because nobody listened, or for a host that cannot be."""
+    code, out, err = await (await check(option, word)).end()
+    assert (2, "") == (code, out)
+    assert option in err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from typing import TYPE_CHECKING
 
@@ -58,12 +59,18 @@ def check(broker: Broker, duration: float, *, ask: bool, primary_host: str, as_j
     from uns.cli.sparkplug_listener import Listener
     from uns.cli.sparkplug_report import as_document, show
     from uns.cli.talk import run_until_interrupt
+    from uns.sparkplug.names import id_problem
 
+    if math.isnan(duration):  # no range excludes it
+        raise click.BadParameter("`nan` is no number of seconds", param_hint="--duration")
+    if primary_host and (problem := id_problem(primary_host)):
+        raise click.BadParameter(f"`{primary_host}`: {problem}", param_hint="--primary-host")
     listener = Listener(broker, primary_host=primary_host, asks=ask, is_quiet=as_json)
     run_until_interrupt(listener.listen(duration))
     report, seconds = listener.monitor.report(), listener.listened_s
     if as_json:
-        click.echo(as_document(report, str(broker), seconds))
+        for piece in as_document(report, str(broker), seconds):
+            click.echo(piece, nl=False)
     else:
         show(report, str(broker), seconds)
     if report.failures:
