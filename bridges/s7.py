@@ -61,6 +61,7 @@ _SHORT = {
     "I": "INT",
     "DI": "DINT",
     "R": "REAL",
+    "LI": "LINT",
     "LR": "LREAL",
     "S": "STRING",
 } | {name: name for name in (*_BYTES, "STRING")}

@@ -113,12 +113,14 @@ def test_fields_of_s7comm(imported: Imported, loaded: Loaded) -> None:
     fields = [
       { name = "speed", address = "DB1.R4" }, { name = "on", address = "DB1.X8.1" },
       { name = "recipe", address = "DB2.S1.32" }, { name = "when", address = "DB1.DT5" },
+      { name = "total", address = "DB1.LI40" }, { name = "mass", address = "DB1.LR48" },
     ]
 """
     made = imported("telegraf", ("t.conf", text))
     project = loaded(made.text)
     assert [
         ("DB1.R4", DataType.FLOAT), ("DB1.X8.1", DataType.BOOLEAN), ("DB2.S1.32", DataType.STRING),
+        ("DB1.LI40", DataType.INT64), ("DB1.LR48", DataType.DOUBLE),
     ] == [(t.source.text, t.datatype) for t in project.machines[0].tags if t.source]  # fmt: skip
     assert ["s7://10.1.1.21:102/0.2"] == list(project.connections)
     assert ["`when` (DB1.DT5)"] == [one.what for one in made.unmapped]

@@ -134,9 +134,9 @@ _GROUP_DEFAULTS = {"namespace": "0", "identifier_type": "s"}
 _S7_TYPES = {
     "X": DataType.BOOLEAN, "B": DataType.UINT8, "C": DataType.UINT8, "W": DataType.UINT16,
     "DW": DataType.UINT32, "I": DataType.INT16, "DI": DataType.INT32, "R": DataType.FLOAT,
-    "S": DataType.STRING,
+    "LI": DataType.INT64, "LR": DataType.DOUBLE, "S": DataType.STRING,
 }  # fmt: skip
-_S7 = re.compile(r"DB[0-9]+\.(X|B|C|W|DW|I|DI|R|S)[0-9]+(?:\.[0-9]+)?\Z")
+_S7 = re.compile(r"DB[0-9]+\.(X|B|C|W|DW|I|DI|LI|R|LR|S)[0-9]+(?:\.[0-9]+)?\Z")
 
 
 def _s7_tags(origin: str, words: Mapping[str, Any]) -> _Tags:
