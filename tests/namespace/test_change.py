@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -9,6 +10,8 @@ import pytest
 
 from uns.equipment import Machine, SparkplugId, Tag
 from uns.metric import DataType
+from uns.namespace import ForeignRule
+from uns.project.template import Template
 from uns.sparkplug.events import Born
 from uns.sparkplug.names import NodeId
 from uns.topic import Topic
@@ -139,3 +142,24 @@ def test_a_machine_that_nobody_reads_has_no_data_after_the_grace(born: Any, line
     assert "GoodNoData" == born.shown[f"{place}/torque"]["quality"]
     assert "stale" == born.shown[f"{place}/_state"]["state"]
     assert "Good" == born.at("bowl_pressure")["quality"]
+
+
+def rule(base: str) -> ForeignRule:
+    return ForeignRule(
+        "oven", re.compile("oven/.*"), Template.parse(base), Template.parse("{metric}")
+    )
+
+
+def test_other_rules_give_foreign_devices_another_place(born: Any) -> None:
+    """With its next birth, for which its edge node is asked, an oven moves; nothing looks live twice."""
+    node = NodeId("oven", "edge")
+    for base in ("leeds/hall1/oven", "leeds/hall2/oven"):
+        born.take(born.namespace.change([], [rule(base)], (), (), born.now))
+        born.take(born.namespace.apply(Born(node, "", (), born.now), born.now))
+        assert [node] == born.namespace.nodes_foreign
+        slot = born.slot("heat", 180.0)
+        born.take(born.namespace.apply(Born(node, "a", (slot,), born.now), born.now))
+        assert (180.0, "Good") == tuple(
+            born.shown[f"acme/{base}/heat"][word] for word in ("value", "quality")
+        )
+    assert "Stale" == born.shown["acme/leeds/hall1/oven/heat"]["detail"]
