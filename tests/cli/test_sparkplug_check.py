@@ -232,6 +232,16 @@ async def test_silence_is_said(broker: MosquittoBroker) -> None:
     assert f"No Sparkplug message on {broker.url} in 1 s." in out
 
 
+async def test_a_broker_that_is_lost_is_said_in_json_too(broker: MosquittoBroker) -> None:
+    """Half of the time not listened to is no clean bill: the document counts it, stderr says it."""
+    listening = await check("-b", broker.url, "-d", "5", "--json")
+    await asyncio.sleep(2.5)
+    await broker.kill()
+    code, out, err = await listening.end()
+    assert (0, 1) == (code, json.loads(out)["losses"])
+    assert "lost the broker" in err
+
+
 async def test_ctrl_c_ends_the_listening_with_its_report(broker: MosquittoBroker) -> None:
     """Who is impatient still gets what was heard."""
     listening = await check("-b", broker.url, "-d", "300")

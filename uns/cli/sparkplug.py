@@ -67,11 +67,11 @@ def check(broker: Broker, duration: float, *, ask: bool, primary_host: str, as_j
         raise click.BadParameter(f"`{primary_host}`: {problem}", param_hint="--primary-host")
     listener = Listener(broker, primary_host=primary_host, asks=ask, is_quiet=as_json)
     run_until_interrupt(listener.listen(duration))
-    report, seconds = listener.monitor.report(), listener.listened_s
+    report, seconds, losses = listener.monitor.report(), listener.listened_s, listener.losses
     if as_json:
-        for piece in as_document(report, str(broker), seconds):
+        for piece in as_document(report, str(broker), seconds, losses):
             click.echo(piece, nl=False)
     else:
-        show(report, str(broker), seconds)
+        show(report, str(broker), seconds, losses)
     if report.failures:
         sys.exit(1)

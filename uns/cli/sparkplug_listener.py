@@ -40,6 +40,7 @@ class Listener:
         self._own: set[Message] = set()  # requests of ours that come back to us
         self.monitor = Monitor()
         self.listened_s = 0.0
+        self.losses = 0  # of the broker, meanwhile
 
     async def listen(self, duration_s: float) -> None:
         """Listen for so long, or until Ctrl-C; raises BrokerError where there is no broker."""
@@ -48,9 +49,10 @@ class Listener:
         self.monitor = Monitor(
             MonitorSettings(primary_host=self._primary_host, sees_retain=is_mqtt5)
         )
-        self._say(f"listening to {self._broker} for {duration_s:g} s (Ctrl-C ends it sooner)")
+        if not self._is_quiet:
+            _say(f"listening to {self._broker} for {duration_s:g} s (Ctrl-C ends it sooner)")
         if not is_mqtt5:
-            self._say("the broker speaks MQTT 3.1.1: retain flags cannot be judged")
+            _say("the broker speaks MQTT 3.1.1: retain flags cannot be judged")
         started = time.monotonic()
         try:
             async with asyncio.timeout(duration_s):
@@ -69,7 +71,8 @@ class Listener:
                     group.create_task(self._receive(session), name="sparkplug-check:receive")
                     group.create_task(self._tick(session), name="sparkplug-check:tick")
             except* BrokerError as errors:
-                self._say(f"lost the broker: {errors.exceptions[0]}")
+                self.losses += 1
+                _say(f"lost the broker: {errors.exceptions[0]}; trying again")
             finally:
                 await session.close()
             self.monitor.lost_sight()
@@ -81,7 +84,7 @@ class Listener:
             with contextlib.suppress(BrokerError):  # the loss was told; it is tried until the end
                 name = f"uns-sparkplug-check-{secrets.token_hex(4)}"
                 session = await connect(self._broker, name, deadline_s=_SOON_S)
-                self._say("the broker is back")
+                _say("the broker is back")
                 return session
 
     async def _receive(self, session: Session) -> None:
@@ -89,7 +92,7 @@ class Listener:
         try:
             await session.subscribe(_STRAYS, as_published=True)
         except BrokerError as error:
-            self._say(f"older Sparkplug cannot be looked for: {error}")
+            _say(f"older Sparkplug cannot be looked for: {error}")
         async for batch in session.batches():
             now_ms = _now_ms()
             for message in batch:
@@ -119,9 +122,9 @@ class Listener:
             await asyncio.sleep(1 / _ASKED_PER_S)
             return
 
-    def _say(self, sentence: str) -> None:
-        if not self._is_quiet:
-            click.echo(sentence, err=True)
+
+def _say(sentence: str) -> None:
+    click.echo(sentence, err=True)
 
 
 def _now_ms() -> int:

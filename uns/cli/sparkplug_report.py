@@ -34,7 +34,7 @@ _NAME_WIDTH = 44
 _MOST_TOLD, _MOST_COUNTED = 20, 50  # participants; the JSON document has them all
 
 
-def show(report: Report, broker: str, seconds: float) -> None:
+def show(report: Report, broker: str, seconds: float, losses: int) -> None:
     """Print what was broken, by whom, the story of each, and a table of counts."""
     console = Console(highlight=False)
     broken = [one for one in report.participants if one.failures or one.advice]
@@ -47,9 +47,12 @@ def show(report: Report, broker: str, seconds: float) -> None:
         console.print()
     for sentence in _sentences(report, broker, seconds):
         console.print(sentence)
+    if losses:
+        times = "once" if losses == 1 else f"{losses:,} times"
+        console.print(Text(f"The broker was lost {times}: nothing was heard then.", "yellow"))
 
 
-def as_document(report: Report, broker: str, seconds: float) -> Iterator[str]:
+def as_document(report: Report, broker: str, seconds: float, losses: int) -> Iterator[str]:
     """Everything as JSON, piece by piece: a wall of topics makes hundreds of megabytes of it.
 
     Times are milliseconds since 1970 UTC; half surrogates are escaped like all that is not ASCII.
@@ -57,6 +60,7 @@ def as_document(report: Report, broker: str, seconds: float) -> Iterator[str]:
     said = {
         "broker": broker,
         "seconds": round(seconds, 1),
+        "losses": losses,
         "messages": report.messages,
         "left_out": report.left_out,
         "failures": len(report.failures),
