@@ -617,3 +617,13 @@ def test_settings_reach_their_places(now):
     edge.connected(now)
     data = edge.observed("d", [(1, 1, 192, now)], now)
     assert [] == feed(host, data, now) + host.tick(now + 60_000)
+
+
+def test_nodes_that_anybody_may_invent_share_ten_lines(now):
+    """Bytes that are no payload, on a thousand topics: a log is not filled with them."""
+    host = HostApplication("h")
+    host.connected(now)
+    strays = [Message(f"spBv1.0/g/NBIRTH/e{number}", b"\xff") for number in range(1_000)]
+    problems = only(Problem, feed(host, strays, now))
+    assert 10 == len(problems)
+    assert "`spBv1.0/g/NBIRTH/e0`" in problems[0].text

@@ -202,14 +202,16 @@ class HostApplication:
         try:
             payload = self._payload(place.type, message.payload)
         except PeerProtocolError as error:
+            if place.node not in self._nodes:  # anybody may invent one: together they get ten lines
+                stray = Problem(_NOBODY, "", f"`{message.topic}`: {error}")
+                return self._complaints.told([stray], now_ms)
             problem = Problem(place.node, place.device_id, f"{place.type}: {error}")
-            if place.node in self._nodes:
-                self._want(place.node, Doubt.UNREADABLE, now_ms, server)
+            self._want(place.node, Doubt.UNREADABLE, now_ms, server)
             return self._complaints.told([problem], now_ms) + self._requests(now_ms)
         known = self._nodes.get(place.node) or self._meet(place.node, server)
         if known is None:
-            text = f"more than {self._settings.max_nodes:,} edge nodes; this one is left out"
-            return self._complaints.told([Problem(place.node, "", text)], now_ms)
+            text = f"more than {self._settings.max_nodes:,} edge nodes; {place.node} is left out"
+            return self._complaints.told([Problem(_NOBODY, "", text)], now_ms)
         if message.retain:
             # Births and data are never retained: the broker kept it from a time nobody knows.
             if not known.is_online:
