@@ -7,6 +7,7 @@ import pytest
 from uns.message import Message
 from uns.metric import DataType
 from uns.sparkplug import (
+    Born,
     Changed,
     Died,
     HostApplication,
@@ -184,3 +185,18 @@ def test_births_are_taken_as_chapters_of_the_standard_differ(host, now, datatype
     assert [] == only(Problem, feed(host, now, after))
     assert [] == only(Publish, host.tick(now + 3000))
     assert [NODE] == [died.node for died in feed(host, now, message("NDEATH", session))]
+
+
+def test_whoever_invents_devices_is_told_and_left_out(now):
+    """More devices than an edge node may have are named once each and cost no memory."""
+    host = HostApplication("uns", settings=HostSettings(node=NodeSettings(max_devices=2)))
+    feed(host, now, message("NBIRTH", bd_seq(0), seq=0, at=now))
+    births = [
+        Message(f"spBv1.0/g/DBIRTH/e/d{number}", encode(Payload(now, (), number)))
+        for number in (1, 2, 3)
+    ]
+    events = feed(host, now, *births)
+    assert ["d1", "d2"] == [one.device_id for one in only(Born, events)]
+    assert ["more than 2 devices; d3 is left out"] == [one.text for one in only(Problem, events)]
+    again = Message("spBv1.0/g/DBIRTH/e/d1", encode(Payload(now, (), 4)))
+    assert ["d1"] == [one.device_id for one in only(Born, feed(host, now, again))]

@@ -103,6 +103,7 @@ class EdgeNodeService:
         self._urgent: list[Message] = []  # in the order of their seq, not sent yet
         self._was_sending = False
         self._goodbye = ""
+        self._is_writing = False
         self._waits_since_s = 0.0  # for the primary host; 0 while it is there, or no broker is
         self._has_said_waiting = False
         self._counted: tuple[float, int, int] = (0.0, -1, -1)
@@ -209,7 +210,9 @@ class EdgeNodeService:
             messages, self._urgent = self._urgent, []
             if self._goodbye:
                 await self._part(session, messages)
+            self._is_writing = True  # a stop from here on cuts them short
             await session.publish_all(messages)
+            self._is_writing = False
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._pause_s()):
                     await self._wake.wait()
@@ -244,8 +247,9 @@ class EdgeNodeService:
         try:
             async with asyncio.timeout(LEAVE_S):
                 await session.publish_all([*rest, *self.edge.stopping(now_ms())])
-                self._rewind.take(_monotonic_ms())  # acknowledged is what came behind it
-                self._replay.arrived()
+                if not self._is_writing:  # acknowledged is what came behind all data
+                    self._rewind.take(_monotonic_ms())
+                    self._replay.arrived()
                 # tck-id-payloads-ndeath-will-message-publisher-disconnect-mqtt50
                 await session.close(with_will=True)
         except (BrokerError, TimeoutError) as error:
@@ -254,6 +258,7 @@ class EdgeNodeService:
 
     def _forget_session(self) -> None:
         """With no session, waiting readings become the values of the next birth."""
+        self._is_writing = False
         self._goodbye, self._waits_since_s = "", 0.0
         self.edge.disconnected()
         self._settle()

@@ -45,6 +45,7 @@ class NodeSettings:
 
     reorder_timeout_ms: int = 2_000  # for a message that others have overtaken
     patience_ms: int = 2_000  # then, for the rebirth; together below 5 s of looking live in error
+    max_devices: int = 5_000  # of one edge node; whoever invents more is told, and left out
 
 
 class KnownNode:
@@ -127,7 +128,8 @@ class KnownNode:
         side = self._here if server == self._here.server else self._other(server)
         sent_ms = payload.timestamp
         kept = Arrived(place.type, place.device_id, payload, sent_ms, now_ms, b"")
-        side.certificates[place.device_id] = kept
+        if len(side.certificates) <= self._settings.max_devices:
+            side.certificates[place.device_id] = kept
         self._doubt(Doubt.KEPT_BIRTH, side)
 
     def tick(self, now_ms: int) -> list[Event]:
@@ -349,6 +351,11 @@ class KnownNode:
 
     def _know(self, arrived: Arrived) -> list[Event]:
         """A birth of the node itself or of a device."""
+        most = self._settings.max_devices
+        if len(self._devices) > most and arrived.device_id not in self._devices:
+            return [
+                self._problem("", f"more than {most:,} devices; {arrived.device_id} is left out")
+            ]
         device = KnownDevice(
             arrived.payload.metrics, arrived.sent_ms, is_node=not arrived.device_id
         )
