@@ -17,7 +17,11 @@ from uns.project.render import render
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted((ROOT / "docs/reference/errors").glob("UNS*.md"))
-ELSEWHERE = ("UNS46", "UNS52")  # test_plan_pages.py, test_live_pages.py
+ELSEWHERE = (
+    "UNS46",
+    "UNS52",
+    "UNS53",
+)  # test_plan_pages.py, test_live_pages.py, test_broker_pages.py
 LOADING = [page for page in PAGES if not page.stem.startswith(ELSEWHERE)]
 FENCE = re.compile(r"```(yaml|text)\n(.*?)```", re.DOTALL)
 FILE = re.compile(r"# --- (\S+) ---\n")

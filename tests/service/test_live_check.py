@@ -104,7 +104,7 @@ async def test_a_slip_in_a_binding_is_one_finding(plant: OpcUaServer, tmp_path: 
     """As a shell sees it: one diagnostic for all machines, exit code 1, JSON for programs."""
     _project(tmp_path, plant.port, plant.port, slip="x")
     code, out, err = await _check(tmp_path, "--live")
-    assert (1, "") == (code, err)
+    assert (1, "not asked: a broker: give one with -b, or in `brokers:`\n") == (code, err)
     assert 1 == out.count("error[UNS521]")
     assert "(and 1 more like it)" in out
     assert "explain one: uns explain UNS521" in out

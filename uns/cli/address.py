@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 __all__ = [
     "DEMO_BROKERS",
     "asked_broker_option",
+    "asked_brokers_option",
     "broker_option",
     "brokers_option",
     "kind_or_address",
@@ -95,3 +96,11 @@ def asked_broker_option(what: str) -> Callable[[F], F]:
     return click.option(
         "-b", "--broker", callback=_perhaps, metavar="URL", envvar="UNS_BROKER", help=what
     )
+
+
+def asked_brokers_option(what: str) -> Callable[[F], F]:
+    """The option `--broker` of a command that can do without any, and take several."""
+    return click.option(
+        "-b", "--broker", "brokers", callback=_addresses, metavar="URL", multiple=True,
+        envvar="UNS_BROKER", help=what,
+    )  # fmt: skip

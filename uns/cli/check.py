@@ -8,8 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
+
+from uns.cli.address import asked_brokers_option
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from uns.mqtt import Broker
     from uns.project.load import Loaded
 
 __all__ = ["check"]
@@ -29,6 +35,9 @@ __all__ = ["check"]
 @click.option(
     "--live", is_flag=True, help="Also ask the devices: addresses, types, units, rights, clocks."
 )
+@asked_brokers_option(
+    "With --live: a broker to ask too; may be given again.  [default: the project's `brokers:`]"
+)
 @click.option(
     "--timeout",
     "within_s",
@@ -36,28 +45,47 @@ __all__ = ["check"]
     default=30.0,
     show_default=True,
     metavar="SECONDS",
-    help="With --live: how long one device is waited for.",
+    help="With --live: how long one device or broker is waited for.",
 )
 def check(
-    project: Path, form: str, within_s: float, *, as_json: bool, strict: bool, live: bool
+    project: Path,
+    form: str,
+    brokers: list[Broker],
+    within_s: float,
+    *,
+    as_json: bool,
+    strict: bool,
+    live: bool,
 ) -> None:
     """Find every mistake in the YAML files of PROJECT, a folder or one file.
 
     Reads and expands the project and connects to nothing, but for --live: then every device
-    is asked what it has, and nothing is written. Exit code 0: fine, 1: problems found, 2: no
+    is asked what it has, and nothing is written; brokers are asked what they let us do, with a
+    few messages on a topic of our own that are not kept. Exit code 0: fine, 1: problems found, 2: no
     such folder. `uns explain UNS101` explains a code.
     """
     from uns.cli.catalogue import catalogue
     from uns.project.load import load
 
+    _refuse_idle_broker(is_live=live)
     loaded = load(project, catalogue())
+    not_asked: Sequence[str] = ()
     if live:
         from uns.cli.live import with_live
 
-        loaded = with_live(loaded, project, within_s=within_s)
+        loaded, not_asked = with_live(loaded, project, brokers, within_s=within_s)
     {"text": _text, "line": _lines, "json": _json}["json" if as_json else form](loaded)
+    for sentence in not_asked:
+        click.echo(f"not asked: {sentence}", err=True)
     if loaded.errors or (strict and loaded.diagnostics):
         sys.exit(1)
+
+
+def _refuse_idle_broker(*, is_live: bool) -> None:
+    """Nobody shall believe that a broker was asked; UNS_BROKER may stand for other commands."""
+    given = click.get_current_context().get_parameter_source("brokers")
+    if given is ParameterSource.COMMANDLINE and not is_live:
+        raise click.UsageError("--broker is asked with --live only")
 
 
 def _text(loaded: Loaded) -> None:

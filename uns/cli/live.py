@@ -1,4 +1,4 @@
-"""`uns check --live`: what devices say otherwise, as diagnostics at the line that would be changed."""
+"""`uns check --live`: what devices and brokers say otherwise, as diagnostics at the line that would be changed."""
 
 from __future__ import annotations
 
@@ -10,27 +10,66 @@ from pathlib import Path
 from typing import Final
 
 from bridges import get_driver
-from uns.equipment import Place
+from uns.equipment import Connection, Place
+from uns.mqtt import Broker
 from uns.project.diagnose import Diagnostic, Severity
 from uns.project.library import Library
 from uns.project.load import Loaded, read_library
 from uns.project.project import Project
 from uns.project.provenance import provenance
 from uns.project.source import Source, Span
+from uns.service.broker_check import BrokerAnswers, check_brokers
 from uns.service.live_check import LiveFinding, check_devices
 
-__all__ = ["told", "with_live"]
+__all__ = ["asked_brokers", "told", "with_live"]
 
 _LOOKED_UP: Final = 200  # findings whose line is looked up; the rest points at the address
 _WORD: Final = re.compile(r"[^\s:,{}\[\]]+")
 
 
-def with_live(loaded: Loaded, folder: Path, *, within_s: float) -> Loaded:
-    """Ask the devices of a project without mistakes, and add what they say to its diagnostics."""
-    if loaded.project is None:
-        return loaded
-    found = asyncio.run(check_devices(loaded.project, get_driver, within_s=within_s))
-    return told(loaded, folder, found)
+def with_live(
+    loaded: Loaded, folder: Path, brokers: Sequence[Broker], *, within_s: float
+) -> tuple[Loaded, list[str]]:
+    """Ask the devices and brokers of a project without mistakes, and add what they say.
+
+    Without `brokers` those are asked that the project names. Also returns what was not asked.
+    """
+    project = loaded.project
+    if project is None:
+        return loaded, ["devices and brokers: the project has mistakes"]
+    asked = asked_brokers(project, folder, brokers)
+    found, answers = asyncio.run(_ask(project, asked, within_s))
+    not_asked = answers.not_asked if asked else ["a broker: give one with -b, or in `brokers:`"]
+    return told(loaded, folder, [*found, *answers.findings]), not_asked
+
+
+async def _ask(
+    project: Project, brokers: Sequence[tuple[Connection, Broker]], within_s: float
+) -> tuple[list[LiveFinding], BrokerAnswers]:
+    async with asyncio.TaskGroup() as group:
+        devices = group.create_task(
+            check_devices(project, get_driver, within_s=within_s), name="check:devices"
+        )
+        answers = group.create_task(
+            check_brokers(project, brokers, within_s=within_s), name="check:brokers"
+        )
+    return devices.result(), answers.result()
+
+
+def asked_brokers(
+    project: Project, folder: Path, given: Sequence[Broker]
+) -> list[tuple[Connection, Broker]]:
+    """The brokers to ask, each with its line: those given stand at the enterprise's."""
+    if not given and not project.brokers:
+        return []
+    library = read_library(folder)
+    if given:
+        place = library.enterprise.at.place if library.enterprise else None
+        return [(Connection(str(broker), "mqtt", None, place), broker) for broker in given]
+    return [
+        (Connection(name, "mqtt", None, library.brokers[name].at.place), Broker.parse(url))
+        for name, url in project.brokers.items()
+    ]
 
 
 def told(loaded: Loaded, folder: Path, found: Sequence[LiveFinding]) -> Loaded:
@@ -69,10 +108,10 @@ def _once(
     placed: Iterable[tuple[LiveFinding, Place]], sources: Mapping[str, Source]
 ) -> list[Diagnostic]:
     """One diagnostic for each code and place: a slip in a type concerns all its machines."""
-    first: dict[tuple[str, Place], LiveFinding] = {}
-    others: dict[tuple[str, Place], int] = {}
+    first: dict[tuple[str, Place, str], LiveFinding] = {}
+    others: dict[tuple[str, Place, str], int] = {}
     for finding, place in placed:
-        key = finding.code, place
+        key = finding.code, place, "" if finding.tag else finding.message
         others[key] = others.get(key, -1) + 1
         first.setdefault(key, finding)
     return [_diagnostic(finding, key[1], others[key], sources) for key, finding in first.items()]

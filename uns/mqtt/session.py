@@ -50,6 +50,7 @@ class Session:
         self.client_id = client_id
         self.protocol = wire.proto_ver
         self.session_present = wire.connack.session_present
+        self.properties = wire.connack.properties  # the broker's limits; MQTT 3.1.1 has none
         # MQTT 3.1.1 has no receive maximum; MQTT 5 brokers may name one
         window = wire.connack.properties.get("receive_maximum", _WINDOW)
         self.window: int = min(window, _WIDEST_WINDOW)

@@ -18,7 +18,7 @@ from uns.metric import DataType
 from uns.project.project import Project
 from uns.units import Unit, UnitError, conversion, of_opcua, read
 
-__all__ = ["LiveFinding", "check_devices"]
+__all__ = ["LiveFinding", "check_devices", "span"]
 
 _AT_ONCE: Final = 20  # connections; as many as a bridge opens
 _CLOSE_S: Final = 2.0
@@ -129,7 +129,7 @@ def _findings(asked: _Asked, survey: Survey) -> Iterator[LiveFinding]:
         way = "ahead of" if survey.ahead_s > 0 else "behind"
         yield LiveFinding(
             "UNS528",
-            f"the clock of {connection.key} is {_span(abs(survey.ahead_s))} {way} ours",
+            f"the clock of {connection.key} is {span(abs(survey.ahead_s))} {way} ours",
             "let both follow one NTP server: values carry the device's time",
             connection,
             is_error=False,
@@ -140,7 +140,8 @@ def _findings(asked: _Asked, survey: Survey) -> Iterator[LiveFinding]:
             yield LiveFinding(code, message, hint, connection, machine, tag, word, is_error)
 
 
-def _span(seconds: float) -> str:
+def span(seconds: float) -> str:
+    """How far two clocks are apart, for people."""
     if seconds < 120:  # noqa: PLR2004 - two minutes are told in seconds
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"  # noqa: PLR2004 - the same
