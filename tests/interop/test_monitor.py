@@ -10,7 +10,7 @@ from tap import graded
 
 from uns.metric import DataType, Quality
 from uns.mqtt import Broker
-from uns.service.edge import NODE_METRICS
+from uns.service.definitions import NODE_METRICS
 from uns.service.namespace import NamespaceService
 from uns.sparkplug import EdgeNode, MetricDefinition, NodeId
 from uns.sparkplug.monitor import Kind, Outcome

@@ -14,7 +14,7 @@ from uns.message import Message
 from uns.metric import DataType, Quality
 from uns.mqtt import Broker, connect
 from uns.service.broker import EmbeddedBroker
-from uns.service.edge import NODE_METRICS
+from uns.service.definitions import NODE_METRICS
 from uns.service.namespace import NamespaceService
 from uns.sparkplug import (
     DataSet,

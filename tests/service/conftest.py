@@ -16,7 +16,8 @@ from uns.metric import DataType
 from uns.mqtt import Broker, Session, sessions
 from uns.service.backlog_keeper import BacklogKeeper
 from uns.service.broker import MosquittoBroker
-from uns.service.edge import NODE_METRICS, EdgeNodeService, now_ms
+from uns.service.definitions import NODE_METRICS
+from uns.service.edge import EdgeNodeService, now_ms
 from uns.service.pace import Pace
 from uns.sparkplug import (
     Born,

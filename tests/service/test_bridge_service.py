@@ -17,6 +17,7 @@ from uns.project.catalogue import Catalogue
 from uns.project.load import load
 from uns.service.bridge import BridgeService
 from uns.service.broker import EmbeddedBroker
+from uns.service.definitions import alias_of
 from uns.service.edge import now_ms
 from uns.sim.modbus_server import ModbusServer
 from uns.sparkplug import Born, Changed, Died, HostApplication
@@ -150,6 +151,16 @@ async def test_a_device_that_answers_is_born_with_all_its_values(rig: Rig) -> No
             slots["pressure"].properties["engUnit"],
             slots["pressure"].properties["engHigh"],
         )
+
+
+async def test_the_alias_can_be_told_without_the_bridge(rig: Rig) -> None:
+    """What `uns explain` says of a tag is what the births of a running bridge give it."""
+    (machine,) = rig.project.machines
+    told = {tag.name: alias_of(rig.project.machines, machine, tag) for tag in machine.tags}
+    async with rig.bridge():
+        await rig.host.until(lambda: rig.host.find(Born))
+        (birth, *_) = rig.host.find(Born)
+    assert told == {slot.name: slot.alias for slot in birth.slots}
 
 
 async def test_only_what_changed_is_published(rig: Rig) -> None:

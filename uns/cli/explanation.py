@@ -13,6 +13,7 @@ from uns.project.project import Project
 from uns.project.provenance import Attribute, Origin, Provenance
 from uns.route.expression import compile_calc
 from uns.schema.value import value_schema
+from uns.service.definitions import alias_of
 
 __all__ = [
     "Explanation",
@@ -39,6 +40,7 @@ class Explanation:
     connection: Connection | None
     origins: Provenance | None  # None where the files do not say any more where it was written
     readers: tuple[Reader, ...]
+    alias: int
 
     @classmethod
     def of(
@@ -56,7 +58,8 @@ class Explanation:
         )
         connection = project.connections.get(tag.source.connection) if tag.source else None
         readers = tuple(sorted(found, key=lambda reader: (reader.kind, reader.name)))
-        return cls(machine, tag, connection, origins, readers)
+        alias = alias_of(project.machines, machine, tag)
+        return cls(machine, tag, connection, origins, readers, alias)
 
     @property
     def data_topic(self) -> str:
@@ -114,7 +117,12 @@ def as_data(found: Explanation) -> dict[str, Any]:
         "source": source,
         "calc": {"formula": tag.calc, "inputs": found.inputs} if tag.calc else None,
         "scale": tag.scale,
-        "sparkplug": {**asdict(machine.sparkplug), "metric": tag.name, "topic": found.data_topic},
+        "sparkplug": {
+            **asdict(machine.sparkplug),
+            "metric": tag.name,
+            "alias": found.alias,
+            "topic": found.data_topic,
+        },
         "schema": value_schema(tag),
         "readers": [{**reader._asdict(), "kind": str(reader.kind)} for reader in found.readers],
     }
@@ -143,7 +151,9 @@ def lines(found: Explanation) -> Iterator[str]:
     yield from columns("source", list(_source(found)))
     if found.tag.source is not None:
         yield from columns("scaling", [(_scaling(found.tag),)])
-    yield from columns("Sparkplug", [(f"{found.data_topic}, metric {found.tag.name}",)])
+    yield from columns(
+        "Sparkplug", [(f"{found.data_topic}, metric {found.tag.name}, alias {found.alias}",)]
+    )
     yield from columns("schema", [(_told(value_schema(found.tag)),)])
     yield from columns("read by", list(_readers(found.readers)))
 

@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 from bridges.driver import BoundTag, Driver
 from uns.derived import Derived
-from uns.equipment import Connection, Machine, Tag
+from uns.equipment import Connection, Machine
 from uns.errors import DeviceError
 from uns.metric import Reading, Value
 from uns.mqtt import Broker
@@ -19,8 +19,9 @@ from uns.project.project import Project
 from uns.reporting import Reporter
 from uns.service.backlog_keeper import BacklogKeeper
 from uns.service.connection import ConnectionState, ConnectionSupervisor
+from uns.service.definitions import definitions_of, devices_of
 from uns.service.device_writes import DeviceWrites, Write, refusal
-from uns.service.edge import NODE_METRICS, EdgeNodeService, now_ms
+from uns.service.edge import EdgeNodeService, now_ms
 from uns.service.open_tasks import OpenTasks
 from uns.service.pace import Pace
 from uns.service.roster import Device, Roster, device_id_of
@@ -29,7 +30,6 @@ from uns.sparkplug import (
     Command,
     EdgeNode,
     EdgeSettings,
-    MetricDefinition,
     NodeId,
     first_alias,
 )
@@ -181,7 +181,7 @@ class BridgeService:
                     if tag.source:
                         self._get_driver(project.connections[tag.source.connection].driver)
             if changed:
-                EdgeNode(node, _devices(group))
+                EdgeNode(node, devices_of(group))
 
     def _is_news(self, machine: Machine) -> bool:
         known = self._roster.devices.get(device_id_of(machine))
@@ -212,13 +212,13 @@ class BridgeService:
     def _changed_device(self, machine: Machine) -> Device:
         node, device_id = device_id_of(machine)
         edge = self._edge_of[node]
-        edge.change_device(device_id, _definitions(machine))
+        edge.change_device(device_id, definitions_of(machine))
         return self._roster.put(machine, edge)
 
     # ------------------------------------------------------------------ building
 
     def _new_edge(self, node: NodeId, machines: Sequence[Machine]) -> EdgeNodeService:
-        devices = _devices(machines)
+        devices = devices_of(machines)
         settings = EdgeSettings(
             primary_host=self._settings.primary_host,
             servers=len(self._brokers),
@@ -356,27 +356,3 @@ def _by_node(machines: Iterable[Machine]) -> dict[NodeId, list[Machine]]:
     for machine in machines:
         by_node.setdefault(device_id_of(machine)[0], []).append(machine)
     return by_node
-
-
-def _devices(machines: Iterable[Machine]) -> dict[str, tuple[MetricDefinition, ...]]:
-    """The metrics of an edge node, by device; its own stand under `""`."""
-    return {"": NODE_METRICS} | {
-        machine.sparkplug.device_id: _definitions(machine) for machine in machines
-    }
-
-
-def _definitions(machine: Machine) -> tuple[MetricDefinition, ...]:
-    return tuple(_definition(machine, tag) for tag in machine.tags)
-
-
-def _definition(machine: Machine, tag: Tag) -> MetricDefinition:
-    """What the birth says of a tag, for hosts that know nothing of our project."""
-    properties: dict[str, Value] = {"uns": tag.topic.text}
-    if tag.unit:
-        properties["engUnit"] = tag.unit
-    if tag.low is not None:
-        properties["engLow"] = float(tag.low)
-    if tag.high is not None:
-        properties["engHigh"] = float(tag.high)
-    properties["schema"] = f"{machine.type_name}/{machine.version}"
-    return MetricDefinition(tag.name, tag.datatype, properties)

@@ -18,8 +18,9 @@ from typing import NoReturn, assert_never
 
 from uns.errors import BrokerError
 from uns.message import Message
-from uns.metric import DataType, Quality, Reading
+from uns.metric import Quality, Reading
 from uns.mqtt import Broker, Session, sessions
+from uns.service.definitions import DROPPED, WAITING
 from uns.service.pace import Pace
 from uns.service.replay import Replay
 from uns.sparkplug import Command, EdgeNode, Leave, MetricDefinition, Problem
@@ -28,21 +29,17 @@ from uns.sparkplug.rewind import Rewind
 from uns.store.backlog import Backlog
 from uns.store.state import State
 
-__all__ = ["NODE_METRICS", "EdgeHealth", "EdgeNodeService", "now_ms"]
+__all__ = ["EdgeHealth", "EdgeNodeService", "now_ms"]
 
 log = logging.getLogger("uns.edge")
 
 FLUSH_S = 0.1  # readings that arrive within this time travel in one DDATA
 KEEPALIVE_S = 3  # a frozen bridge is dead to the broker after 1.5 times this
-MAX_WAITING = 20_000  # readings of a device; past this the older half takes the backlog's way
+MAXWAITING = 20_000  # readings of a device; past this the older half takes the backlog's way
 LEAVE_S = 2.0
 COUNT_S = 1.0  # between two values of the backlog's own metrics
 HOST_LATE_S = 10.0  # a primary host that is there has said so long before
 _TICK_S, _IDLE_S = 0.5, 5.0  # between two looks at the time, with and without a reason to look
-
-_WAITING, _DROPPED = "Backlog/Waiting", "Backlog/Dropped"
-NODE_METRICS = tuple(MetricDefinition(name, DataType.UINT64) for name in (_WAITING, _DROPPED))
-"""What every edge node says of itself: an EdgeNode for this service has them as device `""`."""
 
 
 def now_ms() -> int:
@@ -119,7 +116,7 @@ class EdgeNodeService:
             return
         waiting = self._waiting.setdefault(device_id, [])
         waiting.extend(readings)
-        if len(waiting) > MAX_WAITING:
+        if len(waiting) > MAXWAITING:
             half = len(waiting) // 2
             self._keep(device_id, waiting[:half])
             self._waiting[device_id] = waiting[half:]
@@ -380,9 +377,9 @@ class EdgeNodeService:
             return
         self._counted = (now_s, *now)
         aliases, at_ms = self.edge.aliases(""), now_ms()
-        if not aliases.keys() >= {_WAITING, _DROPPED}:
+        if not aliases.keys() >= {WAITING, DROPPED}:
             return
-        counts = zip((_WAITING, _DROPPED), now, (waiting, dropped), strict=True)
+        counts = zip((WAITING, DROPPED), now, (waiting, dropped), strict=True)
         readings: list[Reading] = [
             (aliases[name], value, Quality.GOOD, at_ms)
             for name, value, before in counts
