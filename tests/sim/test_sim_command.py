@@ -73,7 +73,7 @@ async def test_it_says_where_it_listens_and_leaves_on_ctrl_c(small_folder):
         process.send_signal(signal.SIGINT)
         _, talk = await asyncio.wait_for(process.communicate(), 10)
     assert process.returncode == 0
-    assert "small: 1 machines, 10 tags" in talk.decode()
+    assert "small: 1 machine, 10 tags" in talk.decode()
     assert "Traceback" not in talk.decode()
 
 

@@ -50,7 +50,7 @@ def run(
     (sequence numbers, the outbox) is kept in one directory. SIGHUP, or with --watch a change of
     a file, makes it read the project again: what did not change is not touched.
     """
-    from uns.cli.project import loaded, reread
+    from uns.cli.project import counted, loaded, reread
     from uns.cli.talk import quiet, run_until_interrupt, talk
     from uns.service.reload import Reload
     from uns.service.runtime import Part, Runtime
@@ -66,8 +66,9 @@ def run(
         select=select,
     )
     click.echo(
-        f"{found.enterprise}: {len(found.machines)} machines, {found.tag_count} tags, "
-        f"{len(found.connections)} connections; {_named(brokers)}; Ctrl-C to leave",
+        f"{found.enterprise}: {counted(len(found.machines), 'machine')}, "
+        f"{counted(found.tag_count, 'tag')}, {counted(len(found.connections), 'connection')}; "
+        f"{_named(brokers)}; Ctrl-C to leave",
         err=True,
     )
     reload = Reload(

@@ -85,9 +85,12 @@ async def _wind_down(plant: SimulatedPlant, asked: asyncio.Event) -> None:
 
 def _introduce(plant: SimulatedPlant, project: Project) -> None:
     """Say on stderr what is simulated, and on stdout where each connection is served."""
+    from uns.cli.project import counted
+
     click.echo(
-        f"{project.enterprise}: {len(project.machines)} machines, {plant.tag_count} tags from "
-        f"{len(plant.endpoints)} simulated devices; Ctrl-C to leave",
+        f"{project.enterprise}: {counted(len(project.machines), 'machine')}, "
+        f"{counted(plant.tag_count, 'tag')} from "
+        f"{counted(len(plant.endpoints), 'simulated device')}; Ctrl-C to leave",
         err=True,
     )
     width = max((len(key) for key in project.connections), default=0)
