@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 from bridges import get_driver
-from uns.equipment import Connection, Place
+from uns.equipment import Connection, Machine, Place, Tag
+from uns.metric import DataType
 from uns.mqtt import Broker
 from uns.project.diagnose import Diagnostic, Severity
 from uns.project.library import Library
@@ -76,58 +77,82 @@ def told(loaded: Loaded, folder: Path, found: Sequence[LiveFinding]) -> Loaded:
     """Add what devices said to a project's diagnostics, each once, by file and line."""
     if loaded.project is None:
         return loaded
-    places = _places(found, loaded.project, folder)
-    live = _once(zip(found, places, strict=True), loaded.sources)
+    live = _once(_placed(found, loaded.project, folder), loaded.sources)
     everything = sorted((*loaded.diagnostics, *live), key=lambda one: one.order)
     return replace(loaded, diagnostics=tuple(everything))
 
 
-def _places(found: Sequence[LiveFinding], project: Project, folder: Path) -> list[Place]:
-    """The line that each finding is about."""
+@dataclass(frozen=True, slots=True)
+class _Placed:
+    """A finding at its line. Those of one `group` are told once: the first, and how many more."""
+
+    finding: LiveFinding
+    place: Place
+    group: tuple[object, ...]
+    is_default: bool = False  # the tag is a Float because nobody wrote what it is
+
+
+def _placed(found: Sequence[LiveFinding], project: Project, folder: Path) -> Iterator[_Placed]:
+    """Each finding at the line it is about: the same slip in a type or binding is one group."""
     library = read_library(folder) if found else Library()
     nowhere = Place(project.folder.name, 1)
-    return [
-        _place(finding, library if number < _LOOKED_UP else None) or nowhere
-        for number, finding in enumerate(found)
-    ]
+    types: dict[tuple[str, str], Place | None] = {}
+    for number, one in enumerate(found):
+        machine, tag = one.machine, one.tag
+        if machine is None or tag is None:
+            place = one.connection.place or nowhere
+            yield _Placed(one, place, (one.code, place, one.message))
+            continue
+        if _is_narrow(one):
+            key = machine.type_name, tag.name  # asked once: it may be all tags of all machines
+            if key not in types:
+                types[key] = _written(one, machine, tag, library)
+            written = types[key]
+        else:
+            written = _written(one, machine, tag, library) if number < _LOOKED_UP else None
+        place = written or tag.place or nowhere
+        is_default = written is None and _is_narrow(one)
+        group = (one.code, machine.type_name) if is_default else (one.code, place)
+        yield _Placed(one, place, group, is_default)
 
 
-def _place(finding: LiveFinding, library: Library | None) -> Place | None:
-    """Where the key is written that it is about; else where the address is, or the connection."""
-    machine, tag = finding.machine, finding.tag
-    if machine is None or tag is None:
-        return finding.connection.place
-    origins = provenance(library, machine, tag.name) if library is not None else None
+def _is_narrow(finding: LiveFinding) -> bool:
+    """Whether it is a Double behind a Float: often one that nobody chose."""
+    is_float = finding.tag is not None and finding.tag.datatype is DataType.FLOAT
+    return finding.code == "UNS522" and not finding.is_error and is_float
+
+
+def _written(finding: LiveFinding, machine: Machine, tag: Tag, library: Library) -> Place | None:
+    """Where the key is written that a finding is about; None where it is not."""
+    origins = provenance(library, machine, tag.name)
     for one in origins.attributes if origins else ():
         if one.name.partition(".")[0] == finding.word:
             return one.origins[0].place
-    return tag.place
+    return None
 
 
-def _once(
-    placed: Iterable[tuple[LiveFinding, Place]], sources: Mapping[str, Source]
-) -> list[Diagnostic]:
-    """One diagnostic for each code and place: a slip in a type concerns all its machines."""
-    first: dict[tuple[str, Place, str], LiveFinding] = {}
-    others: dict[tuple[str, Place, str], int] = {}
-    for finding, place in placed:
-        key = finding.code, place, "" if finding.tag else finding.message
-        others[key] = others.get(key, -1) + 1
-        first.setdefault(key, finding)
-    return [_diagnostic(finding, key[1], others[key], sources) for key, finding in first.items()]
+def _once(placed: Iterable[_Placed], sources: Mapping[str, Source]) -> list[Diagnostic]:
+    """One diagnostic for each group: a slip in a type concerns all its machines."""
+    groups: dict[tuple[object, ...], list[_Placed]] = {}
+    for one in placed:
+        groups.setdefault(one.group, []).append(one)
+    return [_diagnostic(same[0], len(same) - 1, sources) for same in groups.values()]
 
 
-def _diagnostic(
-    finding: LiveFinding, place: Place, others: int, sources: Mapping[str, Source]
-) -> Diagnostic:
+def _diagnostic(placed: _Placed, others: int, sources: Mapping[str, Source]) -> Diagnostic:
+    finding, place, hint = placed.finding, placed.place, placed.finding.hint
     where = f"{finding.connection.key}: " if finding.tag is not None else ""
-    more = f" (and {others} more like it)" if others else ""
+    more = f" (and {others:,} more like it)" if others else ""
+    if others and placed.is_default and finding.machine is not None:
+        kind = finding.machine.type_name
+        more = f" (and {others:,} more tags of `{kind}` machines that have no `type`)"
+        hint = "write `type: Double` at those whose values need more than seven digits"
     return Diagnostic(
         finding.code,
         f"{where}{finding.message}{more}",
         place.file,
         _span(place, sources),
-        finding.hint,
+        hint,
         severity=Severity.ERROR if finding.is_error else Severity.WARNING,
     )
 
