@@ -77,10 +77,14 @@ class Host:
 
     async def has_all(self, edge: Edge, wait_s: float = WAIT_S) -> None:
         """Every number that was fed was heard; nothing else, and the late ones in order."""
-        await _until(lambda: len(self.distinct["count"]) >= edge.fed, "all values", wait_s)
-        assert list(range(edge.fed)) == self.heard("count")
+        await self.has_heard(edge, wait_s)
         times = [at_ms for at_ms, _ in self.late["count"]]
         assert sorted(times) == times
+
+    async def has_heard(self, edge: Edge, wait_s: float = WAIT_S) -> None:
+        """Every number that was fed was heard, and by their times they are in order."""
+        await _until(lambda: len(self.distinct["count"]) >= edge.fed, "all values", wait_s)
+        assert list(range(edge.fed)) == self.heard("count")
 
     def start(self) -> None:
         self._task = asyncio.create_task(self._run(), name="host")

@@ -18,6 +18,7 @@ from uns.sparkplug.rebirth import rebirth_request
 pytestmark = pytest.mark.slow
 
 NODE = NodeId("Acme:Leeds", "Line1")
+TEN_MINUTES = 120_000  # values, one in 5 ms
 SAMPLES = int(os.environ.get("UNS_BACKLOG_SAMPLES", "120_000"))
 
 
@@ -202,6 +203,37 @@ async def test_live_values_do_not_wait_for_the_backlog(mosquitto, host, edges, u
     assert len(during) > 10
     assert during[len(during) // 2] < 1_000
     assert during[-1] < 3_000
+
+
+async def test_a_broker_killed_twice_over_ten_minutes_of_backlog_costs_no_value(
+    mosquitto, host, edges, until
+):
+    """Kill -9, ten minutes away, kill -9 again while they are handed in: all is heard, in order.
+
+    The ten minutes are of source time: 200 values a second, given as fast as they are taken.
+    """
+    edge = edges(mosquitto.url, pace=Pace(20_000, per_node=20_000))
+    await until(lambda: edge.service.health.is_online, "births")
+    await mosquitto.kill()
+    await until(lambda: not edge.service.health.is_online, "the broker is gone")
+    began_ms = now_ms() - 5 * TEN_MINUTES
+    for number in range(TEN_MINUTES):
+        edge.feed(1, at_ms=began_ms + 5 * number)
+    await mosquitto.start()
+    async with asyncio.timeout(60):
+        while edge.service.health.late_metrics_out < TEN_MINUTES // 2:
+            edge.feed(1)
+            await asyncio.sleep(0.05)
+    delays = sorted(host.delays_ms)
+    await mosquitto.kill()
+    await mosquitto.start()
+    await host.has_heard(edge, 90)
+    assert 0 == edge.backlog.dropped(str(NODE))
+    assert len(delays) > 10
+    assert delays[len(delays) // 2] < 1_000
+    print(
+        f"\nlive values meanwhile: delay median {delays[len(delays) // 2]} ms, most {delays[-1]} ms"
+    )
 
 
 async def test_the_backlog_is_a_metric_of_the_node(mosquitto, host, edges, until):
