@@ -28,6 +28,7 @@ COMMANDS = {
     "watch": ("uns.cli.watch:watch", "Print values live as they change."),
     "get": ("uns.cli.get:get", "Print one value."),
     "sim": ("uns.cli.sim:sim", "Serve a simulated plant for a project."),
+    "broker": ("uns.cli.broker:broker", "Write a broker's configuration."),
     "sparkplug": ("uns.cli.sparkplug:sparkplug", "Grade what speaks Sparkplug B on a broker."),
     "export": ("uns.cli.export:export", "Write a project for other tools: CSV, schemas, pictures."),
     "explain": ("uns.cli.explain:explain", "Explain a topic, or an error code."),

@@ -55,7 +55,7 @@ _WORDS = {
 _HINTS = {
     0x85: "choose another client id: brokers may refuse long ones and odd characters",
     0x86: "check user name and password: mqtt://user:password@host",
-    0x87: "ask for the rights in the broker's access list (`uns acl` writes one from the project)",
+    0x87: "check user name and password, and the rights in the broker's access list",
     0x95: "raise `max_packet_size` of the broker, or split that message",
     CLIENT_ID_TAKEN: "give each program a client id of its own; is this one running twice?",
 }
