@@ -204,6 +204,26 @@ def _scenario(url, plant, uns, start, readers) -> None:
     assert (0, True) == (drift.code, "drift: none" in drift.out), drift.out
 
 
+async def test_undo_where_git_has_put_the_lock_back(broker, plant, uns) -> None:
+    """`git revert` takes files and lock back at once: undo still clears what was new."""
+    url, lock, file = broker.url, plant / "uns.lock", plant / "plant.yaml"
+
+    def days() -> None:
+        assert 0 == uns("apply", plant, "-b", url, "--yes").code
+        files, locked = file.read_text(), lock.read_text()
+        file.write_text(files.replace("/packaging/", "/bottling/"))
+        moved = uns("apply", plant, "-b", url, "--yes", "--accept-break", "UNS461")
+        assert (0, True) == (moved.code, locked != lock.read_text()), moved.err
+        file.write_text(files)
+        lock.write_text(locked)
+        undone = uns("apply", plant, "-b", url, "--undo", "--yes")
+        assert (0, locked) == (undone.code, lock.read_text()), undone.err
+        drift = uns("drift", plant, "-b", url)
+        assert (False, False) == ("ghost" in drift.out, "bottling" in drift.out), drift.out
+
+    await asyncio.to_thread(days)
+
+
 async def test_bad_days(broker, plant, uns, free_port) -> None:
     """Nobody to ask, nothing to undo, a code that is none, no broker: a sentence each, no harm."""
 

@@ -242,7 +242,8 @@ def _undo(project: Path, broker: Broker, undo_file: Path, *, yes: bool, is_dry: 
     undo = read_undo(undo_file)
     path = lock_path(project)
     lock = read_lock(path)
-    if lock is None or lock.text != undo.after:
+    # `git revert` brings back the lock of before with the files; so does an apply that broke off
+    if (lock and lock.text) not in (undo.after, undo.before):
         raise ProjectError(
             f"{path} is not what the last `uns apply` wrote, so that cannot be undone",
             hint="take the project of before from git, and `uns apply` that",
@@ -255,7 +256,7 @@ def _undo(project: Path, broker: Broker, undo_file: Path, *, yes: bool, is_dry: 
     _ask("Undo the last application?", yes=yes)
     asyncio.run(publish(broker, messages))
     if undo.before is None:
-        path.unlink()
+        path.unlink(missing_ok=True)
     else:
         replace_text(path, undo.before)
     undo_file.unlink()
