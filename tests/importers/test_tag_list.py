@@ -161,3 +161,14 @@ def test_a_workbook_may_not_declare_entities(imported: Imported) -> None:
 def test_numbers_are_read_as_people_write_them(text: str, expected: float | None) -> None:
     """Decimal commas and thousands; what is none is None."""
     assert expected == number(text)
+
+
+def test_a_guess_about_the_second_machine_alone_stands_beside_the_tag(imported: Imported) -> None:
+    """Machines share one line in the draft; what was guessed of any of them is said there."""
+    rows = "".join(
+        f"Filler{n}_Druck,DB10{n}.DBD4:REAL,{unit}\nFiller{n}_Temp,DB10{n}.DBD8:REAL,Cel\n"
+        for n, unit in ((1, "bar"), (2, "Bar"))
+    )
+    made = imported("csv", ("list.csv", f"name,address,unit\n{rows}".encode()))
+    (line,) = (one for one in made.text.splitlines() if "druck: {" in one)
+    assert made.guesses[0] in line.partition("# guessed: ")[2]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from uns.importers.family import Bound, Family, families, regular
-from uns.importers.found import NO_HOST, Found, FoundTag, Unmapped
+from uns.importers.found import NO_HOST, Found, Unmapped
 from uns.importers.machines import machines
 from uns.importers.words import clean, common_words, differing_words, said_of
 
@@ -76,17 +76,23 @@ def _type(family: Family, guesses: Counter[str]) -> Iterator[str]:
     origins = [machine.tags[next(iter(machine.tags))].origin for machine in family.machines]
     yield f"  {_word(family.name)}:  # {of}from {clean(origins[0])}" + (" …" if count > 1 else "")
     for guess, often in guesses.items():
-        if often > _ONCE and any(guess in said_of(tag) for tag in family.tags.values()):
+        if often > _ONCE and any(guess in _said(family, name) for name in family.tags):
             yield f"    # guessed: {clean(guess)}"
     yield "    tags:"
-    for name, tag in family.tags.items():
+    for name in family.tags:
         words = common_words(family, name)
         words.pop("scale", None)
-        yield f"      {_word(name)}: {_flow(words)}{_remark(tag, guesses)}"
+        yield f"      {_word(name)}: {_flow(words)}{_remark(family, name, guesses)}"
 
 
-def _remark(tag: FoundTag, guesses: Counter[str]) -> str:
-    said = [clean(guess) for guess in said_of(tag) if guesses[guess] <= _ONCE]
+def _said(family: Family, name: str) -> dict[str, None]:
+    """What was guessed of a tag on any machine of the family, each once."""
+    tags = (machine.tags[name] for machine in family.machines if name in machine.tags)
+    return dict.fromkeys(guess for tag in tags for guess in said_of(tag))
+
+
+def _remark(family: Family, name: str, guesses: Counter[str]) -> str:
+    said = [clean(guess) for guess in _said(family, name) if guesses[guess] <= _ONCE]
     return f"  # guessed: {'; '.join(said)}" if said else ""
 
 
