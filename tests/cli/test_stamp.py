@@ -142,6 +142,14 @@ def test_a_dry_run_writes_nothing(plant: Callable[[str], Path]) -> None:
     )  # fmt: skip
 
 
+def test_a_dry_run_needs_no_right_to_write(plant: Callable[[str], Path], tmp_path: Path) -> None:
+    """Of a project that we may only read, the change is shown all the same."""
+    plant("instances:\n  - {path: leeds/water/line1/pump, is: pump, bind: plc, with: {host: a}}\n")
+    (tmp_path / "plant.yaml").chmod(0o444)
+    result = _stamp("leeds/water/line1", tmp_path, "--as", "leeds/water/line2", "--dry-run")
+    assert (0, True) == (result.exit_code, "+  - {path" in result.stdout), result.stderr
+
+
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [

@@ -172,11 +172,13 @@ def _loaded_with(project: Path, texts: Mapping[str, str]) -> Project:
         copy = Path(folder) / "project"
         base = project if project.is_dir() else project.parent
         if project.is_dir():
-            shutil.copytree(base, copy, ignore=shutil.ignore_patterns(".*"))
+            hidden = shutil.ignore_patterns(".*")
+            # without their rights: what may not be written there may be written in the copy
+            shutil.copytree(base, copy, ignore=hidden, copy_function=shutil.copyfile)
         else:
             copy.mkdir()
             for near in (*base.glob("*.csv"), *base.glob("schemas")):
-                (shutil.copytree if near.is_dir() else shutil.copy)(near, copy / near.name)
+                (shutil.copytree if near.is_dir() else shutil.copyfile)(near, copy / near.name)
         for name, text in texts.items():
             (copy / name).write_text(text, encoding="utf-8")
         result = load(copy if project.is_dir() else copy / project.name, catalogue())
