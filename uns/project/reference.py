@@ -85,7 +85,7 @@ _SECTIONS: tuple[tuple[str, str, type[BaseModel]], ...] = (
         "By name; a text is the `inverse`. There are already {relations}.",
         RelationWords,
     ),
-    ("consumers", "By name. Checked for form; nothing reads them yet.", ConsumerWords),
+    ("consumers", "By name. `uns plan` and `uns explain` name them.", ConsumerWords),
     ("schemas", "By subject. Checked for form; nothing reads them yet.", SchemaWords),
     ("templates", "By name.", TemplateWords),
     ("counter of a template's trigger", "", TriggerCounterWords),
