@@ -37,6 +37,14 @@ def test_a_newer_fact_replaces_the_older(tmp_path: Path) -> None:
     state.close()
 
 
+def test_git_leaves_a_new_state_folder_alone(tmp_path: Path) -> None:
+    """State belongs to one machine; a folder that was there already is not touched."""
+    State(tmp_path / ".uns" / "state.db").close()
+    State(tmp_path / "state.db").close()
+    assert "*\n" == (tmp_path / ".uns" / ".gitignore").read_text()
+    assert not (tmp_path / ".gitignore").exists()
+
+
 def test_facts_are_kept_together_and_only_once(tmp_path: Path) -> None:
     """Several cost one write, what is kept already costs none, and all are there afterwards."""
     state = State(tmp_path / "state.db")

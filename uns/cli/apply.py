@@ -194,7 +194,7 @@ class _Work:
     def sentence(self, *, is_done: bool) -> str:
         """What was done, or would be."""
         if not self.is_needed:
-            return "nothing to do: the lock and the broker are as the project says"
+            return "nothing to do: every definition is as the project says; what is left over, `uns drift` shows"
         word = "applied" if is_done else "would apply"
         made = self.made
         parts = [f"{len(made.messages):,} messages", f"{len(made.lock.aliases):,} aliases"]

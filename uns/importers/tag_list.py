@@ -24,7 +24,16 @@ _COLUMNS: Mapping[str, tuple[str, ...]] = {
     "desc": ("description", "comment", "Kommentar", "Beschreibung", "label", "remarks"),
     "scan": ("scan rate", "interval", "scan ms"),
     "deadband": ("dead band",),
-    "write": ("access", "rw", "r/w", "writable", "client access"),
+    "write": (
+        "access",
+        "rw",
+        "r/w",
+        "writable",
+        "client access",
+        "Schreiben",
+        "Schreibbar",
+        "Zugriff",
+    ),
     "site": ("plant", "Werk"),
     "area": ("hall", "Bereich"),
     "line": ("Linie",),
@@ -36,8 +45,22 @@ _COLUMNS: Mapping[str, tuple[str, ...]] = {
     "host": ("ip", "ip address", "hostname"),
 }
 _PLACES = ("site", "area", "line", "cell", "machine", "group")
-_WRITABLE = {"1", "true", "yes", "x", "w", "rw", "r/w", "ro/rw", "read/write", "wo", "write", "ja"}
-_READ_ONLY = {"", "0", "false", "no", "r", "ro", "read", "read only", "readonly", "nein"}
+_WRITABLE = {
+    "1",
+    "true",
+    "yes",
+    "x",
+    "w",
+    "rw",
+    "r/w",
+    "ro/rw",
+    "read/write",
+    "wo",
+    "write",
+    "ja",
+    "wahr",
+}
+_READ_ONLY = {"", "0", "false", "no", "r", "ro", "read", "read only", "readonly", "nein", "falsch"}
 
 
 @dataclass(slots=True)

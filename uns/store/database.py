@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from uns.errors import StorageError
+from uns.store.folder import make_state_folder
 
 __all__ = ["Database"]
 
@@ -78,7 +79,7 @@ class Database:
 
     def _open(self) -> sqlite3.Connection:
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
+            make_state_folder(self.path.parent)
             return self._connect()
         except OSError as error:
             raise StorageError(

@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from uns.errors import StorageError
+from uns.store.folder import make_state_folder
 
 __all__ = ["only_user"]
 
@@ -25,7 +26,7 @@ def only_user(folder: Path, part: str) -> Iterator[None]:
     """Be the only process that runs `part` on the state in `folder`; raises StorageError."""
     path = folder / f"{part}.lock"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_state_folder(folder)
         number = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     except OSError as error:
         raise StorageError(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from uns.errors import ProjectError, StorageError
 from uns.plan.lock import Lock
+from uns.store.folder import make_state_folder
 
 __all__ = ["lock_path", "read_lock", "replace_text"]
 
@@ -36,7 +37,7 @@ def replace_text(path: Path, text: str) -> None:
     """Replace a file, or write the first one; a crash leaves the old or the new. StorageError."""
     beside = path.with_name(f"{path.name}.new")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_state_folder(path.parent)
         with beside.open("w", encoding="utf-8", newline="\n") as file:
             file.write(text)
             file.flush()
