@@ -8,13 +8,11 @@ import os
 import re
 import signal
 import sys
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from uns import sparkplug
-from uns.errors import BrokerError
 from uns.service.broker import MosquittoBroker
 
 slow = pytest.mark.slow
@@ -56,17 +54,6 @@ class Program:
         finally:
             if self._process.returncode is None:
                 self._process.kill()
-
-
-@pytest.fixture
-async def mosquitto() -> AsyncIterator[MosquittoBroker]:
-    """Mosquitto on a free port."""
-    try:
-        broker = await MosquittoBroker().__aenter__()
-    except BrokerError as error:
-        pytest.skip(f"needs the Debian package mosquitto: {error}")
-    yield broker
-    await broker.__aexit__(None, None, None)
 
 
 @pytest.fixture

@@ -18,7 +18,6 @@ sys.path.insert(0, str(Path(__file__).parent))
 from live_host import LiveHost
 from tshark import Capture, tshark_problem
 
-from uns.errors import BrokerError
 from uns.mqtt import Broker
 from uns.service.broker import MosquittoBroker
 from uns.service.edge import EdgeNodeService
@@ -151,20 +150,6 @@ def _python(start: Start, module: str, variable: str) -> Start:
         pytest.skip(f"PyPI package {package} is not installed in a venv that {variable} names")
     script = str(FOLDER / f"{module}_edge.py")
     return lambda *arguments: start(str(python), script, *arguments)
-
-
-@pytest.fixture
-async def mosquitto() -> AsyncIterator[MosquittoBroker]:
-    """Mosquitto with our configuration, on a free port."""
-    try:
-        broker = MosquittoBroker()
-        await broker.__aenter__()
-    except BrokerError as error:
-        pytest.skip(f"needs the Debian package mosquitto: {error}")
-    try:
-        yield broker
-    finally:
-        await broker.__aexit__(None, None, None)
 
 
 @pytest.fixture

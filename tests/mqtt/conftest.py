@@ -11,9 +11,8 @@ from typing import Any, Self
 import paho.mqtt.client as paho
 import pytest
 
-from uns.errors import BrokerError
 from uns.mqtt import Broker
-from uns.service.broker import EmbeddedBroker, MosquittoBroker
+from uns.service.broker import EmbeddedBroker
 
 _ids = itertools.count()
 
@@ -38,20 +37,6 @@ def until():
 def client_id() -> str:
     """A client id that no other test uses."""
     return f"uns-test-{next(_ids)}"
-
-
-@pytest.fixture
-async def mosquitto() -> AsyncIterator[MosquittoBroker]:
-    """Mosquitto with our configuration."""
-    try:
-        broker = MosquittoBroker()
-        await broker.__aenter__()
-    except BrokerError as error:
-        pytest.skip(f"needs the Debian package mosquitto: {error}")
-    try:
-        yield broker
-    finally:
-        await broker.__aexit__(None, None, None)
 
 
 @pytest.fixture

@@ -287,17 +287,6 @@ async def hosts() -> AsyncIterator[Callable[[str], Host]]:
 
 
 @pytest.fixture
-async def mosquitto() -> AsyncIterator[MosquittoBroker]:
-    """Mosquitto with our configuration."""
-    try:
-        broker = await MosquittoBroker().__aenter__()
-    except BrokerError as error:
-        pytest.skip(f"needs the Debian package mosquitto: {error}")
-    yield broker
-    await broker.__aexit__(None, None, None)
-
-
-@pytest.fixture
 async def host(mosquitto: MosquittoBroker) -> AsyncIterator[Host]:
     """A host that listens."""
     host = Host(mosquitto.url)
