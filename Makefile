@@ -41,8 +41,8 @@ fix: $(VENV)/.dev     ## Format and repair what ruff can repair
 	@$(BIN)/ruff check --fix $(CODE)
 
 lock:      ## Resolve the dependencies anew (wants uv)
-	@uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --extra build pyproject.toml -o requirements.lock
-	@uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --extra build --extra dev -c requirements.lock pyproject.toml -o requirements-dev.lock
+	@uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --extra build --extra all pyproject.toml -o requirements.lock
+	@uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --extra build --extra all --extra dev -c requirements.lock pyproject.toml -o requirements-dev.lock
 
 clean:     ## Remove the virtual environment and caches
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist

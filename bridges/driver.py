@@ -7,23 +7,33 @@ attempt, calls `open`, `bind`, then polls `read` or awaits `run`, and always cal
 
 Errors: `open`, `read` and `run` raise DeviceError (or OSError, TimeoutError) when the session
 is over; whatever concerns one tag is a result, never an exception.
+
+What only some protocols can do stands in protocols of its own: CanWrite, CanReadNow, CanResume,
+CanDescribe, CanBrowse, CanCall, CanHistory. The runtime looks which of them a driver has.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import AsyncIterator, Callable, Hashable, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple, Protocol, runtime_checkable
+from pathlib import Path
+from typing import Any, ClassVar, Literal, NamedTuple, Protocol, runtime_checkable
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from uns.metric import DataType, Reading, Value
 
 __all__ = [
     "BindResult",
     "BoundTag",
+    "BrowsedNode",
+    "CanBrowse",
+    "CanCall",
     "CanDescribe",
+    "CanHistory",
+    "CanReadNow",
+    "CanResume",
     "CanWrite",
     "Description",
     "Driver",
@@ -37,20 +47,37 @@ __all__ = [
 
 
 class DriverConfig(BaseModel):
-    """The `connection:` of a binding. Each driver extends it; validating never connects."""
+    """The `connection:` of a binding. Each driver extends it; validating never connects.
+
+    The words here are the runtime's and the same for every driver.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    enabled: bool = Field(default=True, description="false: leave the device alone for now")
+    clock: Literal["source", "ours"] = Field(
+        default="source", description="whose time values carry; `ours` where its clock is wrong"
+    )
 
     def key(self) -> str:
         """A short name for people, the same for equal settings: `modbus://10.2.1.20:502`."""
         raise NotImplementedError
 
-    def endpoint(self) -> tuple[str, int]:
-        """The host and TCP port this connection reaches."""
+    def runtime_key(self) -> str:
+        """What the words of every driver add to the key; empty where they are as usual.
+
+        Like `#clock=ours`.
+        """
+        told = (("enabled", self.enabled, True), ("clock", self.clock, "source"))
+        changed = [f"{name}={str(held).lower()}" for name, held, usual in told if held != usual]
+        return "#" + "&".join(changed) if changed else ""
+
+    def endpoint(self) -> tuple[str, int] | None:
+        """The host and TCP port this connection reaches; None where it needs no network."""
         raise NotImplementedError
 
     def moved_to(self, port: int) -> DriverConfig:
-        """The same settings on another port: how a simulator gets out of the way of others."""
+        """The same settings on another port of 127.0.0.1, for simulators; itself without one."""
         raise NotImplementedError
 
 
@@ -86,13 +113,16 @@ class Extent(NamedTuple):
 
 
 class Sink(Protocol):
-    """Where a driver puts what it learns. Both calls are synchronous and cheap."""
+    """Where a driver puts what it learns. `readings` and `alive` are synchronous and cheap."""
 
     def readings(self, batch: Sequence[Reading]) -> None:
         """Take a batch of readings."""
 
     def alive(self) -> None:
         """Note that the device answered, though it had nothing new to say."""
+
+    async def ready(self) -> None:
+        """Wait until more readings can be taken: await it before asking a device for more."""
 
 
 class Driver(ABC):
@@ -104,6 +134,9 @@ class Driver(ABC):
     #: The settings that change what an address means: with these equal, one parsed address
     #: serves every machine that has it. None where it may be any of them.
     ADDRESS_SETTINGS: ClassVar[frozenset[str] | None] = None
+
+    #: Where relative paths of the settings begin: the state folder. The runtime sets it.
+    home: Path = Path(".uns")
 
     def __init__(self, config: Any) -> None:
         """Keep `config`, an instance of this class's Config. Does not connect."""
@@ -130,6 +163,10 @@ class Driver(ABC):
     @abstractmethod
     async def bind(self, tags: Sequence[BoundTag]) -> list[BindResult]:
         """Introduce tags, one result each; called again for tags that failed or were added."""
+
+    async def unbind(self, handles: Sequence[int]) -> None:
+        """Forget tags, while the others go on; what is still delivered of them is dropped."""
+        del handles
 
     @abstractmethod
     async def close(self) -> None:
@@ -168,6 +205,81 @@ class CanWrite(Protocol):
 
     async def write(self, items: Sequence[tuple[BoundTag, Value]]) -> list[str]:
         """Write each value; one problem each, empty where it worked."""
+
+
+@runtime_checkable
+class CanReadNow(Protocol):
+    """A driver that can read a few tags out of turn: to read back a write, or for a person."""
+
+    async def read_now(self, handles: Sequence[int]) -> list[Reading]:
+        """Ask the device for these bound tags now, one reading each, nothing from a cache."""
+
+
+@runtime_checkable
+class CanResume(Protocol):
+    """A driver whose source keeps what happened while nobody listened.
+
+    After every batch and every scan the runtime takes `cursor`; it hands the latest to the next
+    session, before `open`. A session that was lost is ended by `abandon`, not by `close`.
+    """
+
+    #: Whether the cursor is JSON that outlives this process. The runtime then keeps it on disk,
+    #: once the readings before it are safe.
+    IS_DURABLE: ClassVar[bool]
+
+    @property
+    def cursor(self) -> Any:
+        """How far what was delivered reaches; None while there is nothing to go on from."""
+
+    def resume(self, cursor: Any) -> None:
+        """Go on behind `cursor`; where the source cannot any more, `open` begins anew."""
+
+    async def abandon(self) -> None:
+        """End the session within 2 s and leave the device what it keeps for the next."""
+
+
+@dataclass(frozen=True, slots=True)
+class BrowsedNode:
+    """One thing that a device offers: its path for people, and its address as in a binding.
+
+    `datatype` is None for a folder. `unit_id` is OPC UA's; `problem` is why it cannot be read.
+    """
+
+    path: tuple[str, ...]
+    address: str
+    datatype: DataType | None = None
+    is_array: bool = False
+    unit: str = ""
+    unit_id: int | None = None
+    low: float | None = None
+    high: float | None = None
+    is_writable: bool = False
+    desc: str = ""
+    problem: str = ""
+
+
+@runtime_checkable
+class CanBrowse(Protocol):
+    """A driver whose device can say what it has."""
+
+    def browse(self, root: str = "") -> AsyncIterator[BrowsedNode]:
+        """Walk what is below `root` (an address; empty: everything), after `open`."""
+
+
+@runtime_checkable
+class CanCall(Protocol):
+    """A driver whose device has methods."""
+
+    async def call(self, address: Any, arguments: Sequence[Value]) -> list[Value]:
+        """Call the method at a parsed address; raises DeviceError with the device's reason."""
+
+
+@runtime_checkable
+class CanHistory(Protocol):
+    """A driver whose device remembers."""
+
+    async def history(self, tag: BoundTag, begin_ms: int, end_ms: int) -> list[Reading]:
+        """What the device remembers of a tag, oldest first; the times are its own."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from uns.project.catalogue import Catalogue
@@ -12,20 +12,20 @@ __all__ = ["catalogue"]
 
 def catalogue() -> Catalogue:
     """Every driver and target there is; each is imported when a project names it."""
-    from bridges import DRIVERS, get_driver
+    from bridges import driver_names, get_driver
     from uns.service.message_schemas import message_schemas
     from uns.target import TARGETS, get_target
 
     return Catalogue(
-        _OnDemand(DRIVERS, get_driver), _OnDemand(TARGETS, get_target), message_schemas
+        _OnDemand(driver_names(), get_driver), _OnDemand(TARGETS, get_target), message_schemas
     )
 
 
 class _OnDemand(Mapping[str, Any]):
     """Classes by name, imported when they are first asked for."""
 
-    def __init__(self, names: Mapping[str, str], get: Callable[[str], Any]) -> None:
-        self._names = names
+    def __init__(self, names: Iterable[str], get: Callable[[str], Any]) -> None:
+        self._names = tuple(names)
         self._get = get
 
     def __getitem__(self, name: str) -> Any:

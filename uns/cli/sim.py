@@ -94,8 +94,7 @@ def _introduce(plant: SimulatedPlant, project: Project) -> None:
         err=True,
     )
     width = max((len(key) for key in project.connections), default=0)
-    for key, connection in project.connections.items():
-        host, port = connection.config.endpoint()
-        served = [point for point in plant.endpoints if (point.host, point.port) == (host, port)]
-        where = f"{host}:{port}  {len(served[0].tags)} tags" if served else "not simulated"
+    for key in project.connections:
+        served = [point for point in plant.endpoints if key in point.connections]
+        where = f"{served[0].where}  {len(served[0].tags)} tags" if served else "not simulated"
         click.echo(f"{key:<{width}}  {where}")

@@ -19,7 +19,7 @@ __all__ = ["Catalogue", "DriverClass", "TargetClass"]
 class DriverClass(Protocol):
     """What a project needs of a driver; see bridges/driver.py."""
 
-    Config: Any  # a pydantic model class with `key()`
+    Config: Any  # a pydantic model class with `key()` and `runtime_key()`
     ADDRESS_SETTINGS: frozenset[str] | None
 
     def parse(self, text: str, config: Any) -> Hashable:

@@ -111,7 +111,7 @@ class Connections:
         except ValidationError as error:
             self._report(driver.Config, error, layers)
             return None
-        key = config.key()
+        key = config.key() + config.runtime_key()
         if key not in self.by_key:
             place = binding.at.at("connection").place
             self.by_key[key] = Connection(key, binding.words.driver, config, place)

@@ -143,6 +143,9 @@ class DeviceSession:
         if not self._is_proven and now - self._flowing_since > PROVEN_S:
             self._prove()
 
+    async def ready(self) -> None:
+        """Let the driver go on (its Sink): what it delivers is taken at once."""
+
     def _prove(self) -> None:
         self._is_proven = True
         self._owner.proven()

@@ -16,7 +16,8 @@ __all__ = ["is_here", "moved"]
 
 def is_here(project: Project) -> bool:
     """Whether every connection of a project is to 127.0.0.1 already."""
-    return all(link.config.endpoint()[0] == _HERE for link in project.connections.values())
+    places = (link.config.endpoint() for link in project.connections.values())
+    return all(place is None or place[0] == _HERE for place in places)
 
 
 def moved(project: Project) -> Project:
@@ -25,7 +26,8 @@ def moved(project: Project) -> Project:
     Connections that went to one host and port still do. So two demos can run at once, and a
     project can be simulated whose PLCs are far away.
     """
-    places = {link.config.endpoint() for link in project.connections.values()}
+    found = {link.config.endpoint() for link in project.connections.values()}
+    places = [place for place in found if place is not None]
     ports = dict(zip(sorted(places), _free_ports(len(places)), strict=True))
     return replace(
         project,
@@ -34,7 +36,10 @@ def moved(project: Project) -> Project:
 
 
 def _moved(connection: Connection, ports: dict[tuple[str, int], int]) -> Connection:
-    config = connection.config.moved_to(ports[connection.config.endpoint()])
+    place = connection.config.endpoint()
+    if place is None:
+        return connection
+    config = connection.config.moved_to(ports[place])
     return replace(connection, config=_local(config))
 
 

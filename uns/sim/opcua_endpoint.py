@@ -1,0 +1,88 @@
+"""A simulated OPC UA server."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from uns.equipment import Connection, Tag
+from uns.metric import DataType
+from uns.sim.endpoint import Endpoint, Showing, runs_of, source_of
+from uns.sim.opcua_server import Change, OpcUaServer, ServedTag
+from uns.sim.raw import raw_for
+
+__all__ = ["OpcUaEndpoint"]
+
+log = logging.getLogger("uns.sim")
+
+_AHEAD_MS = 1_500  # a PLC's clock is never quite right; within the 2 s that pass as the same time
+
+
+class OpcUaEndpoint(Endpoint):
+    """An OPC UA server with one namespace; its clock may be a little ahead of ours."""
+
+    def __init__(self, connection: Connection, tags: Sequence[Tag]) -> None:
+        space = Counter(source_of(tag).address.namespace for tag in tags).most_common(1)[0][0]
+        served = [tag for tag in tags if source_of(tag).address.namespace == space]
+        if len(served) < len(tags):
+            log.warning(
+                "%s: a simulated server has one namespace, %s; %d tags of others are left out",
+                connection.key,
+                space,
+                len(tags) - len(served),
+            )
+        super().__init__(connection, served)
+        self._namespace = space if isinstance(space, str) else "urn:uns:sim"
+        self._users = _users(connection)
+        self._raws = {tag.topic.text: raw_for(tag, _served_type(tag)) for tag in served}
+        self._server: OpcUaServer | None = None
+
+    async def start(self, showing: Sequence[Showing], now_ms: int) -> None:
+        """Build the address space with these values, and listen."""
+        del now_ms
+        by_topic = {item.tag.topic.text: item for item in showing}
+        tags = [
+            ServedTag(
+                source_of(tag).address.identifier,
+                _served_type(tag),
+                self._raws[topic](by_topic[topic].value),
+                is_writable=tag.writable,
+            )
+            for topic, tag in ((tag.topic.text, tag) for tag in self.tags)
+        ]
+        server = OpcUaServer(
+            self._namespace, tags, port=self.port, host=self.host, users=self._users
+        )
+        await server.start()
+        self._server = server
+
+    async def show(self, showing: Sequence[Showing], now_ms: int) -> None:
+        """Write variables with their source time, in this order."""
+        if self._server is None:
+            return
+        for status, group in runs_of(showing):
+            changes: list[Change] = [
+                (
+                    source_of(item.tag).address.identifier,
+                    self._raws[item.tag.topic.text](item.value),
+                    now_ms + _AHEAD_MS,
+                )
+                for item in group
+            ]
+            await self._server.write(changes, status=status)
+
+    async def stop(self) -> None:
+        """Drop every client and the port."""
+        if self._server is not None:
+            await self._server.stop()
+
+
+def _served_type(tag: Tag) -> DataType:
+    """The type of an OPC UA variable: the tag's own, or a Double where it is scaled."""
+    return DataType.DOUBLE if tag.scale else tag.datatype
+
+
+def _users(connection: Connection) -> Mapping[str, str] | None:
+    login = connection.config.auth
+    return {login.user: login.password.get_secret_value()} if login else None
