@@ -21,6 +21,7 @@ DRIVERS = {
     "modbus": "bridges.modbus:ModbusDriver",
     "opcua": "bridges.opcua:OpcUaDriver",
     "s7": "bridges.s7:S7Driver",
+    "sim": "bridges.sim:SimDriver",
 }
 
 
