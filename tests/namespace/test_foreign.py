@@ -117,7 +117,7 @@ class Tree:
 
     def take(self, out: Output) -> None:
         """What a subscriber and whoever reads the log see of it."""
-        for text, value in out.values:
+        for text, value in (*out.values, *out.late):
             self.shown[text.decode()] = json.loads(value)
         for message in out.messages:
             self.shown[message.topic] = json.loads(message.payload)
@@ -289,6 +289,20 @@ def test_a_partial_instance_changes_only_its_members(tree: Tree) -> None:
     data = {"alias": 20, "timestamp": NOW + 5, "template_value": motor(2)}
     tree.hear("spBv1.0/Plant 1/DDATA/Line1/Filler 1", payload(data, seq=2))
     assert {f"{FILLER}/m/speed": 2} == tree.values()
+
+
+def test_a_late_instance_is_told_by_member_and_changes_none(tree: Tree) -> None:
+    """What a member had before goes to its history; it keeps what it has now."""
+    tree.node("Plant 1", "Line1", MOTOR)
+    birth = {"name": "M", "alias": 20, "datatype": TEMPLATE, "template_value": motor(1500)}
+    tree.device("Filler 1", birth)
+    past = {"alias": 20, "timestamp": NOW - 5000, "is_historical": True}
+    late = payload({**past, "template_value": motor(900)}, seq=2)
+    tree.hear("spBv1.0/Plant 1/DDATA/Line1/Filler 1", late)
+    place = f"{FILLER}/m/speed"
+    assert 900 == tree.values()[f"{place}/_history"]
+    tree.take(tree.namespace.current())
+    assert 1500 == tree.values()[place]
 
 
 def test_a_udt_that_is_bad_is_bad_in_every_member(tree: Tree) -> None:

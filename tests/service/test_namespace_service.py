@@ -109,6 +109,11 @@ class Line:
             reading = (self.edge.alias_of("filler", name), value, int(quality), _now())
             self._send(self.edge.observed("filler", [reading], _now()))
 
+    def late(self, name: str, value: object, at_ms: int) -> None:
+        with self._lock:
+            sample = (name, value, int(Quality.GOOD), at_ms)
+            self._send(self.edge.recalled("filler", [sample], _now()))
+
     def device_down(self) -> None:
         with self._lock:
             self._send(self.edge.device_down("filler", _now()))
@@ -243,6 +248,28 @@ async def test_a_late_subscriber_finds_everything_retained(broker) -> None:
         async with reading(broker.port, "acme/leeds/#") as reader:
             await until(lambda: len(reader.shown) >= 8, "values, definitions and states")
             assert {True} == {retain for _, _, retain, _ in reader.log}
+
+
+async def test_late_values_have_a_topic_beside_the_value(broker) -> None:
+    """Told once, not retained, at the tag's QoS; what the tag shows stays."""
+    async with (
+        serving(broker.url),
+        reading(broker.port, "acme/leeds/#") as reader,
+        line(broker.port) as edge,
+    ):
+        await until(lambda: _is_shown(reader), "the birth's values")
+        edge.late("bowl_pressure", 1.25, 1_767_868_200_123)
+        edge.late("good", 3, 1_767_868_200_123)
+        places = [f"{FILLER}/{name}/_history" for name in ("bowl_pressure", "good")]
+        await until(lambda: set(places) <= set(reader.shown), "the late values")
+        edge.late("good", 3, 1_767_868_200_123)  # sent again: nobody knew whether it arrived
+        edge.data("good", 8)
+        await until(lambda: reader.shown[f"{FILLER}/good"]["value"] == 8, "a live value")
+        assert [1.25, 3] == [reader.shown[place]["value"] for place in places]
+        assert "2026-01-08T10:30:00.123Z" == reader.shown[places[0]]["timestamp"]
+        assert 3.5 == reader.shown[f"{FILLER}/bowl_pressure"]["value"]
+        told = [(topic, retain, qos) for topic, _, retain, qos in reader.log if topic in places]
+        assert [(places[0], False, 0), (places[1], False, 1)] == sorted(told)
 
 
 async def test_a_cut_line_turns_stale(mosquitto) -> None:

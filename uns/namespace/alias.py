@@ -15,6 +15,7 @@ from datetime import UTC, date, datetime, time, timedelta
 import msgspec
 
 from uns.message import Message
+from uns.namespace.late import HISTORY
 from uns.namespace.leaf import Leaf, Output
 from uns.namespace.meta import tag_meta
 from uns.namespace.payload import json_text
@@ -77,7 +78,8 @@ class Aliases:
     def _index(self) -> None:
         self._olds = {}
         for alias in self._known.values():
-            self._olds.setdefault(alias.new, []).append(alias.old)
+            for beside in ("", HISTORY):
+                self._olds.setdefault(alias.new + beside, []).append(alias.old + beside)
         self._old_bytes = {
             new.encode(): [old.encode() for old in olds] for new, olds in self._olds.items()
         }
@@ -108,11 +110,10 @@ class Aliases:
         """Add to `out` what former topics show of it; return it."""
         if not self._known:
             return out
-        out.values += [
-            (old, payload)
-            for topic, payload in out.values
-            for old in self._old_bytes.get(topic, ())
-        ]
+        for told in (out.values, out.late):
+            told += [
+                (old, payload) for topic, payload in told for old in self._old_bytes.get(topic, ())
+            ]
         out.messages += [
             message._replace(topic=old)
             for message in out.messages

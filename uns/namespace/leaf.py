@@ -34,12 +34,14 @@ Publish: TypeAlias = tuple[bytes, bytes]  # topic and payload of a retained QoS 
 class Output:
     """What to publish: `values` retained at QoS 0, `messages` each with its own rules.
 
-    `notices` are sentences for people, each said once.
+    `late` go out at QoS 0 and are not retained. `notices` are sentences for people, each said
+    once.
     """
 
     values: list[Publish]
     messages: list[Message]
     notices: list[str] = field(default_factory=list)
+    late: list[Publish] = field(default_factory=list)
 
     @classmethod
     def empty(cls) -> Output:
@@ -145,12 +147,15 @@ class Leaf:
 
     def publish(self, clock: Clock, out: Output) -> None:
         """Add what this leaf shows now to `out`."""
-        end = tail(self.tag.unit, self.detail) if self.detail else self.good_tail
-        quality, stamp = self.quality.encode(), clock.text(self.timestamp_ms)
-        payload = b"".join(
-            (BEFORE_VALUE, self.text, BEFORE_QUALITY, quality, BEFORE_TIMESTAMP, stamp, end)
-        )
+        stamp = clock.text(self.timestamp_ms)
+        payload = self.payload(self.text, self.quality, self.detail, stamp)
         if self.is_every:
             out.messages.append(Message(self.topic_text, payload, qos=1, retain=True))
         else:
             out.values.append((self.topic, payload))
+
+    def payload(self, text: bytes, quality: str, detail: str, stamp: bytes) -> bytes:
+        """Put a payload of this topic together."""
+        end = tail(self.tag.unit, detail) if detail else self.good_tail
+        said = quality.encode()
+        return b"".join((BEFORE_VALUE, text, BEFORE_QUALITY, said, BEFORE_TIMESTAMP, stamp, end))

@@ -50,6 +50,17 @@ class Members:
                 _take(member, metric, quality, timestamp_ms)
                 yield member, member.value, member.quality, member.timestamp_ms
 
+    def past(
+        self, value: Any, quality: int, timestamp_ms: int
+    ) -> Iterator[tuple[Slot, Any, int, int]]:
+        """Return the values that an instance had before, and touch no member."""
+        for name, metric in _values(self._name, value):
+            if name in self.by_name:
+                then = Slot(name, metric.datatype)
+                then.binding = self.by_name[name].binding
+                _take(then, metric, quality, timestamp_ms)
+                yield then, then.value, then.quality, then.timestamp_ms
+
 
 def taken_apart(device: Device, slots: Iterable[Slot]) -> Iterator[Slot]:
     """Yield the slots of a birth that hold one value each: templates are taken apart."""

@@ -26,7 +26,9 @@ from uns.namespace.device import Device, DeviceKey
 from uns.namespace.foreign import Border
 from uns.namespace.ghosts import Ghosts
 from uns.namespace.guests import Guests
-from uns.namespace.leaf import BAD, GOOD, NULL, STALE, UNCERTAIN, Leaf, Output
+from uns.namespace.judged import judged
+from uns.namespace.late import tell_late
+from uns.namespace.leaf import GOOD, NULL, STALE, UNCERTAIN, Leaf, Output
 from uns.namespace.members import Members, taken_apart
 from uns.namespace.meta import machine_meta, tag_meta
 from uns.namespace.payload import BEFORE_VALUE, GOOD_BEFORE_TIMESTAMP, MILLISECONDS, Clock
@@ -51,7 +53,7 @@ GRACE_MS = 5_000  # how long after a start a birth may take before old values ar
 CLOCK_STEP_MS = 5_000  # how long older times are taken for history, not for a clock set back
 
 _ACCEPTED = Verdict.ACCEPTED
-_SAID_BY_SOURCE = "Source"  # why a value is not Good, where the source gave no word for it
+_FLAGGED = frozenset((Verdict.OUT_OF_RANGE, Verdict.UNKNOWN_STATE))
 _WE_STOPPED = "the namespace service was stopped"
 _NOT_OURS = "it is not part of the project any more"
 _ITS_BRIDGE_IS_GONE = "its edge node is offline"
@@ -269,9 +271,8 @@ class Namespace:
         if not event.is_historical:
             self._show(event.updates, now_ms, out)
             return
-        # Late ones are for the history; the tree shows what is, and a birth has said that.
         self.counts.metrics += len(event.updates)
-        self.counts.late += len(event.updates)
+        self._tell_late(event.updates, now_ms, out)
 
     def _show(self, updates: Sequence[Update], now_ms: int, out: Output) -> None:
         """The hot path: every value of every machine comes through this loop."""
@@ -324,25 +325,24 @@ class Namespace:
         # then what the source has now must not wait until that clock has caught up.
         is_recent = now_ms - leaf.accepted_ms < CLOCK_STEP_MS
         if timestamp_ms < leaf.timestamp_ms and is_recent:
-            self.counts.late += 1
+            self._tell_late([update], now_ms, out)
             return
-        text, shown, detail = NULL, BAD, slot.detail or _SAID_BY_SOURCE
-        if quality != Quality.BAD:
-            verdict = leaf.check(value)
-            shown, detail = verdict.quality, verdict.detail
-            if verdict is Verdict.WRONG_TYPE:
-                self._refuse(leaf, value, now_ms, out)
-            elif shown in (GOOD, UNCERTAIN):
-                text = leaf.write(value)
-                self.counts.flagged += shown == UNCERTAIN
-            if shown == GOOD and quality != Quality.GOOD:
-                shown, detail = UNCERTAIN, slot.detail or _SAID_BY_SOURCE
-        leaf.hold(text, shown, detail, timestamp_ms, now_ms)
+        found = judged(leaf, value, quality, slot.detail)
+        self.counts.flagged += found.verdict in _FLAGGED
+        if found.verdict is Verdict.WRONG_TYPE:
+            self._refuse(leaf, value, now_ms, out)
+        leaf.hold(found.text, found.quality, found.detail, timestamp_ms, now_ms)
         leaf.publish(self._clock, out)
+
+    def _tell_late(self, updates: Sequence[Update], now_ms: int, out: Output) -> None:
+        """The tree shows what is; what was, goes to the topics beside those of the values."""
+        self.counts.late += len(updates)
+        for leaf, value in tell_late(updates, self._clock, out):
+            self._refuse(leaf, value, now_ms, out)
 
     def _settle_stale(self, leaf: Leaf, value: Value, timestamp_ms: int, now_ms: int) -> None:
         """Keep what is shown and its time, unless the source has something else to show."""
-        if leaf.check(value) in (_ACCEPTED, Verdict.OUT_OF_RANGE, Verdict.UNKNOWN_STATE):
+        if leaf.check(value) in (_ACCEPTED, *_FLAGGED):
             text = leaf.write(value)
             if text != leaf.text:
                 leaf.hold(text, UNCERTAIN, "", timestamp_ms, now_ms)

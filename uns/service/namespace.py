@@ -311,6 +311,7 @@ class NamespaceService:
             return
         out.values += found.values
         out.messages += found.messages
+        out.late += found.late
         for notice in found.notices:
             log.warning("%s", notice)
 

@@ -82,13 +82,15 @@ class TreeServer:
         try:
             if out.values:
                 await session.publish_values(out.values)
+            if out.late:
+                await session.publish_values(out.late, retain=False)
             if out.messages:
                 await session.publish_all(out.messages)
         except BrokerError as error:
             if not session.is_connected:
                 return
             self._say_refused(error)
-        self.values_out += len(out.values) + len(out.messages)
+        self.values_out += len(out.values) + len(out.messages) + len(out.late)
 
     def _say_refused(self, error: BrokerError) -> None:
         self.last_error = str(error)
