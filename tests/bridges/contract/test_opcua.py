@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from driver_contract import DriverContract
 
 from bridges.opcua import OpcUaConfig
+from uns.testing import DriverContract
 
 pytestmark = pytest.mark.slow
 

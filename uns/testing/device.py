@@ -8,49 +8,66 @@ import signal
 import socket
 import subprocess
 import sys
-from pathlib import Path
+from collections.abc import Callable, Sequence
+
+import pytest
+
+__all__ = ["Device", "free_port"]
 
 START_S = 30.0
-_ROOT = Path(__file__).parents[3]
+_END_S = 10.0
+
+Command = Callable[[int, int], Sequence[str]]  # port and number of tags → program and arguments
 
 
 class Device:
-    """`serve.py` on a fixed port; it is ours, so we may do anything to it."""
+    """A program that serves tags on a fixed port; it is ours, so we may do anything to it.
 
-    def __init__(self, protocol: str, port: int) -> None:
-        self.protocol = protocol
+    It prints `READY` once it listens. A line with a number on its stdin makes that many tags
+    exist, where its protocol can do that while it runs.
+    """
+
+    def __init__(self, command: Command, port: int) -> None:
+        """A `command` that returns nothing stands for a driver that reads no device."""
         self.port = port
+        self._command = command
         self._process: subprocess.Popen[str] | None = None
 
-    def start(self, tags: int) -> None:
+    def start(self, tags: int, **environment: str) -> None:
         """Serve `tags` tags; returns when it listens."""
-        script = Path(__file__).with_name("serve.py")
+        command = list(self._command(self.port, tags))
+        if not command:
+            return
         self._process = subprocess.Popen(
-            [sys.executable, str(script), self.protocol, str(self.port), str(tags)],
+            command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env={**os.environ, "PYTHONPATH": str(_ROOT)},
+            env={
+                **os.environ,
+                "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+                **environment,
+            },
         )
         assert self._process.stdout is not None
         ready, _, _ = select.select([self._process.stdout], [], [], START_S)
-        assert ready, f"no {self.protocol} server within {START_S} s"
+        assert ready, f"{command} was not ready within {START_S} s"
         assert "READY" == self._process.stdout.readline().strip()
 
     def grow(self, tags: int) -> None:
         """Let there be `tags` tags from now on, without a restart."""
-        assert self._process is not None
-        assert self._process.stdin is not None
-        self._process.stdin.write(f"{tags}\n")
-        self._process.stdin.flush()
+        process = self._running()
+        assert process.stdin is not None
+        process.stdin.write(f"{tags}\n")
+        process.stdin.flush()
 
     def freeze(self) -> None:
         """Hang: sockets stay open, nothing is answered."""
-        self._signal(signal.SIGSTOP)
+        self._running().send_signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
         """Go on as if nothing had been."""
-        self._signal(signal.SIGCONT)
+        self._running().send_signal(signal.SIGCONT)
 
     def terminate(self) -> None:
         """Ask it to stop, as an operator does."""
@@ -60,15 +77,16 @@ class Device:
         """End it, as a power cut does. Safe to call twice."""
         self._end(signal.SIGKILL)
 
-    def _signal(self, number: signal.Signals) -> None:
-        assert self._process is not None
-        self._process.send_signal(number)
+    def _running(self) -> subprocess.Popen[str]:
+        if self._process is None:
+            pytest.skip("there is no device to do this to")
+        return self._process
 
     def _end(self, number: signal.Signals) -> None:
         if self._process is None:
             return
-        self._signal(number)
-        self._process.wait(10)
+        self._process.send_signal(number)
+        self._process.wait(_END_S)
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
                 pipe.close()
@@ -76,7 +94,7 @@ class Device:
 
 
 def free_port() -> int:
-    """A port of 127.0.0.1 that nobody listens on."""
+    """A TCP port of 127.0.0.1 that nobody listens on."""
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         port: int = sock.getsockname()[1]
