@@ -1,4 +1,4 @@
-"""Modbus/TCP: meters, drives, small PLCs and gateways to serial lines."""
+"""Modbus/TCP and RTU: meters, drives, small PLCs, gateways and serial lines."""
 
 from __future__ import annotations
 

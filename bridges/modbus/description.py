@@ -10,13 +10,13 @@ from collections.abc import Sequence
 
 from bridges.blocks import Block, Field, plan
 from bridges.driver import Description
-from bridges.modbus.client import DeviceRefusal, MbapClient
+from bridges.modbus.client import Client, DeviceRefusal
 from bridges.modbus.scan import ABOUT_ADDRESSES, READ_FUNCTIONS, reason
 
 __all__ = ["described"]
 
 
-async def described(client: MbapClient, fields: Sequence[Field]) -> list[Description]:
+async def described(client: Client, fields: Sequence[Field]) -> list[Description]:
     """Ask for each field; one description each. Raises DeviceError when the session is over."""
     by_handle = {field.handle: field for field in fields}
     found: list[Description] = []
@@ -44,7 +44,7 @@ def _silence(unit: int) -> Description:
     return Description(0, f"unit {unit} does not answer, though the connection stands")
 
 
-async def _asked(client: MbapClient, block: Block) -> Description | None:
+async def _asked(client: Client, block: Block) -> Description | None:
     """What is wrong with a block, under no handle yet; None where the device gives it."""
     unit, table = block.space.key
     try:

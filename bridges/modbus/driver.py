@@ -9,9 +9,11 @@ from dataclasses import dataclass, replace
 from bridges.blocks import Field, Space, plan
 from bridges.driver import BindResult, BoundTag, Description, Extent, PollDriver, Survey
 from bridges.modbus.address import ModbusAddress, parse
-from bridges.modbus.client import DeviceRefusal, MbapClient
+from bridges.modbus.client import Client, DeviceRefusal
 from bridges.modbus.config import ModbusConfig
 from bridges.modbus.description import described
+from bridges.modbus.mbap import MbapClient
+from bridges.modbus.rtu import RtuClient
 from bridges.modbus.scan import UnitScan, bad, reason
 from bridges.modbus.units import Unit
 from bridges.modbus.writing import write_pdu
@@ -43,7 +45,7 @@ class _ScanClass:
 
 
 class ModbusDriver(PollDriver):
-    """A session with one Modbus/TCP device or gateway.
+    """A session with one Modbus device, gateway or serial line.
 
     Every scan returns one reading for every handle, changed or not: "asked, and still the
     same" is how the runtime knows that a tag is alive. Unchanged blocks are not decoded again.
@@ -56,8 +58,8 @@ class ModbusDriver(PollDriver):
 
     def __init__(self, config: ModbusConfig) -> None:
         super().__init__(config)
-        self._where = f"{config.host}:{config.port}"
-        self._client: MbapClient | None = None
+        self._where = config.serial or f"{config.host}:{config.port}"
+        self._client: Client | None = None
         self._fields: dict[int, Field] = {}
         self._units: dict[int, Unit] = {}
         self._scans: dict[int, _ScanClass] = {}  # by identity of the handles
@@ -82,14 +84,8 @@ class ModbusDriver(PollDriver):
         return Extent(area, start, start + typed.cells * _REGISTER_BITS)
 
     async def open(self) -> None:
-        """Connect; raises DeviceError."""
-        self._client = await MbapClient.connect(
-            self.config.host,
-            self.config.port,
-            timeout_s=self.config.timeout_s,
-            connect_timeout_s=self.config.connect_timeout_s,
-            max_in_flight=self.config.max_in_flight,
-        )
+        """Connect, or open the serial line; raises DeviceError."""
+        self._client = await _connected(self.config)
 
     async def bind(self, tags: Sequence[BoundTag]) -> list[BindResult]:
         """Take the tags up. Nothing is asked: a problem here is one of type or length."""
@@ -112,6 +108,23 @@ class ModbusDriver(PollDriver):
             may_wait = may_wait and not (was_failing and unit_scan.unit.is_silent)
         self._check_silence()
         return readings
+
+    async def read_now(self, handles: Sequence[int]) -> list[Reading]:
+        """Ask for these tags now, in blocks of their own, whatever rests."""
+        bound = [self._fields[handle] for handle in handles if handle in self._fields]
+        readings = list(bad(handle for handle in handles if handle not in self._fields))
+        for block in plan(bound):
+            unit = Unit(block.space.key[0], self._where)
+            readings += await UnitScan(unit, [block]).read(self._session(), 1)
+        return readings
+
+    async def unbind(self, handles: Sequence[int]) -> None:
+        """Forget tags, and units that none is left of."""
+        for handle in handles:
+            self._fields.pop(handle, None)
+        asked = {field.space.key[0] for field in self._fields.values()}
+        self._units = {number: unit for number, unit in self._units.items() if number in asked}
+        self._scans.clear()
 
     def requests_per_scan(self, handles: Sequence[int]) -> int:
         """How many requests one scan of these tags takes, as planned now."""
@@ -155,7 +168,7 @@ class ModbusDriver(PollDriver):
         if self._client is not None:
             await self._client.close()
 
-    def _session(self) -> MbapClient:
+    def _session(self) -> Client:
         if self._client is None:
             raise DeviceError(f"{self._where}: the session is not open")
         return self._client
@@ -226,6 +239,31 @@ class ModbusDriver(PollDriver):
         if answer != confirmed:
             return f"{self._where} confirmed another write than that of {tag.address}; read it back"
         return ""
+
+
+async def _connected(config: ModbusConfig) -> Client:
+    if config.serial:
+        return RtuClient.dial(
+            config.serial,
+            timeout_s=config.timeout_s,
+            baud=config.baud,
+            parity=config.parity,
+            stop=config.stop_bits,
+        )
+    if config.is_rtu:
+        return await RtuClient.connect(
+            config.host,
+            config.port,
+            timeout_s=config.timeout_s,
+            connect_timeout_s=config.connect_timeout_s,
+        )
+    return await MbapClient.connect(
+        config.host,
+        config.port,
+        timeout_s=config.timeout_s,
+        connect_timeout_s=config.connect_timeout_s,
+        max_in_flight=config.max_in_flight,
+    )
 
 
 def _urgency(scan: UnitScan) -> tuple[bool, float]:

@@ -1,7 +1,8 @@
 """One unit's part of a scan: its blocks, and what each answer means for the tags.
 
-- Exception 2 or 3 concerns addresses: the block is cut in halves until the place that spoils
-  it stands alone. That place rests for a minute, its tags are Bad; all others are read.
+- Exception 2 or 3, or an answer that is too short, concerns addresses: the block is cut in
+  halves until the place that spoils it stands alone. That place rests for a minute, its tags
+  are Bad; all others are read.
 - Exception 1 (no such function) concerns a whole table: its block rests uncut.
 - Any other exception, or no answer, concerns the unit: see units.py.
 - A broken connection or garbage ends the session: DeviceError passes through.
@@ -18,7 +19,7 @@ from itertools import chain, repeat
 
 from bridges.blocks import Block
 from bridges.modbus.address import Table
-from bridges.modbus.client import DeviceRefusal, MbapClient
+from bridges.modbus.client import TOO_SHORT, Client, DeviceRefusal
 from bridges.modbus.units import Unit
 from uns.metric import Quality, Reading
 
@@ -33,13 +34,14 @@ READ_FUNCTIONS: dict[str, int] = {
     Table.IR: 4,
 }  # function codes, V1.1b3 §6.1-6.4
 _ILLEGAL_FUNCTION = 1
-ABOUT_ADDRESSES = (_ILLEGAL_FUNCTION, 2, 3)  # some devices answer 3 where they mean 2
+ABOUT_ADDRESSES = (_ILLEGAL_FUNCTION, TOO_SHORT, 2, 3)  # some devices answer 3 where they mean 2
 _MOST_SUSPECTS = 64  # asked in one scan: a wrong register map must not hold the other tags up
 _REFUSED_REST_S = 60.0
 _MISSES = 3  # a block that a healthy unit leaves unanswered so often rests as well
 _MISSED_REST_S = 10.0
 _MOST_NAMED = 5  # places in one log line
 _REASONS = {  # V1.1b3 §7
+    TOO_SHORT: "it answers with fewer cells than were asked for",
     1: "it does not know this function",
     2: "it has no such address",
     3: "it does not take this length or value",
@@ -85,7 +87,7 @@ class UnitScan:
         """How many requests a scan takes while the device refuses nothing."""
         return len(self._blocks)
 
-    async def read(self, client: MbapClient, width: int) -> list[Reading]:
+    async def read(self, client: Client, width: int) -> list[Reading]:
         """One reading for every tag, `width` requests at a time; raises DeviceError."""
         scan = _Scan(time.monotonic())
         if not self.unit.rests(scan.now_s):
@@ -106,7 +108,7 @@ class UnitScan:
         self._suspects += [block for block in self._resting if block.asked_again_s <= now_s]
         self._resting = [block for block in self._resting if block.asked_again_s > now_s]
 
-    async def _ask_blocks(self, scan: _Scan, client: MbapClient, width: int) -> None:
+    async def _ask_blocks(self, scan: _Scan, client: Client, width: int) -> None:
         blocks = tuple(self._blocks)
         for at in range(0, len(blocks), width):
             if scan.is_over:
@@ -117,7 +119,7 @@ class UnitScan:
                 if not self._take(scan, block, answer):
                     self._blocks.remove(block)
 
-    async def _ask_suspects(self, scan: _Scan, client: MbapClient) -> None:
+    async def _ask_suspects(self, scan: _Scan, client: Client) -> None:
         asked = 0
         while self._suspects and asked < _MOST_SUSPECTS and not scan.is_over:
             asked += 1
@@ -131,12 +133,12 @@ class UnitScan:
             else:
                 self._suspects.append(block)
 
-    async def _ask(self, client: MbapClient, window: Sequence[Block]) -> list[_Answer]:
+    async def _ask(self, client: Client, window: Sequence[Block]) -> list[_Answer]:
         if len(window) == 1:
             return [await self._ask_one(client, window[0])]
         return await asyncio.gather(*(self._ask_one(client, block) for block in window))
 
-    async def _ask_one(self, client: MbapClient, block: Block) -> _Answer:
+    async def _ask_one(self, client: Client, block: Block) -> _Answer:
         function = READ_FUNCTIONS[block.space.key[1]]
         asked = time.time()
         try:

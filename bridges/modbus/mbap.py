@@ -1,0 +1,108 @@
+"""One Modbus/TCP session: requests out, answers matched by their transaction id.
+
+An answer that comes too late is dropped, for its request is forgotten; an answer that breaks
+the protocol ends the session, because behind it nothing can be told apart any more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+
+from bridges.modbus.client import Client, give_up
+from bridges.modbus.stream import connected
+from uns.errors import DeviceError
+
+__all__ = ["MbapClient"]
+
+_HEADER = struct.Struct(">HHHB")  # transaction, protocol, length, unit: Modbus/TCP guide §3.1.3
+_HEADER_BEFORE_LENGTH = 6
+_LENGTHS = range(3, 255)  # unit id, function and at least one byte; PDU at most 253 bytes
+_CLOSE_S = 1.0
+
+
+class MbapClient(Client, asyncio.Protocol):
+    """A session over TCP; made by `connect`."""
+
+    speaks = "Modbus/TCP"
+
+    def __init__(self, where: str, *, timeout_s: float, max_in_flight: int) -> None:
+        super().__init__(where, timeout_s=timeout_s, max_in_flight=max_in_flight)
+        self._transaction = 0
+        self._waiting: dict[int, asyncio.Future[bytes]] = {}
+        self._received = bytearray()
+        self._transport: asyncio.Transport | None = None
+        self._closed = asyncio.Event()
+
+    @classmethod
+    async def connect(
+        cls, host: str, port: int, *, timeout_s: float, connect_timeout_s: float, max_in_flight: int
+    ) -> MbapClient:
+        """One attempt to reach the device; raises DeviceError where it fails."""
+        where = f"{host}:{port}"
+        return await connected(
+            lambda: cls(where, timeout_s=timeout_s, max_in_flight=max_in_flight),
+            host,
+            port,
+            timeout_s=connect_timeout_s,
+        )
+
+    async def close(self) -> None:
+        """End the session; safe to call twice."""
+        if self._transport is None:
+            return
+        self._transport.abort()
+        async with asyncio.timeout(_CLOSE_S):
+            await self._closed.wait()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take the new connection (asyncio calls this)."""
+        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - what create_connection makes
+        self._transport = transport
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Fail whoever waits (asyncio calls this)."""
+        why = f": {exc}" if exc else ""
+        self._finish(DeviceError(f"{self.where} closed the connection{why}"))
+        self._closed.set()
+
+    def data_received(self, data: bytes) -> None:
+        """Cut the stream into answers and hand each to its request (asyncio calls this)."""
+        received = self._received
+        received += data
+        while len(received) > _HEADER.size:
+            transaction, protocol, length, _unit = _HEADER.unpack_from(received)
+            if protocol != 0 or length not in _LENGTHS:
+                self._broken("what it sends is not Modbus/TCP")
+                return
+            end = _HEADER_BEFORE_LENGTH + length
+            if len(received) < end:
+                return
+            answer = self._waiting.get(transaction)
+            if answer is not None and not answer.done():
+                answer.set_result(bytes(received[_HEADER.size : end]))
+            del received[:end]
+
+    async def _exchange(self, unit: int, pdu: bytes) -> bytes:
+        if self._transport is None:
+            raise DeviceError(f"{self.where}: the session is not open")
+        self._transaction = transaction = (self._transaction + 1) & 0xFFFF
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[bytes] = loop.create_future()
+        self._waiting[transaction] = answer
+        deadline = loop.call_later(self._timeout_s, give_up, answer)
+        try:
+            self._transport.write(_HEADER.pack(transaction, 0, len(pdu) + 1, unit) + pdu)
+            return await answer
+        finally:
+            deadline.cancel()
+            del self._waiting[transaction]  # a late answer finds nobody
+
+    def _finish(self, error: DeviceError) -> None:
+        self._end = self._end or error
+        self._received.clear()
+        for answer in self._waiting.values():
+            if not answer.done():
+                answer.set_exception(self._end)
+        if self._transport is not None:
+            self._transport.abort()
