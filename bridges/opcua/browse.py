@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from asyncua import ua
 
@@ -58,7 +59,7 @@ async def browse(config: OpcUaConfig, most: int) -> list[BrowsedTag]:
 
     Raises DeviceError; also where there are more than `most` variables.
     """
-    session = Session(config)
+    session = Session(config, Path(".uns"))
     try:
         await session.open()
         link = session._link  # noqa: SLF001 - a session's other reader, in the same package

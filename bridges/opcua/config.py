@@ -20,20 +20,36 @@ class Login(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    user: str = Field(min_length=1)
-    password: SecretStr = SecretStr("")
+    user: str = Field(min_length=1, description="who logs in")
+    password: SecretStr = Field(default=SecretStr(""), description="better from the environment")
 
 
 class OpcUaConfig(DriverConfig):
     """How to reach an OPC UA server: `{endpoint: "opc.tcp://10.1.20.11:4840"}`."""
 
-    url: str = Field(alias="endpoint")
-    namespace: str = ""
-    security: Literal["auto", "none"] = "auto"
-    auth: Login | None = None
-    certificates: str = ".uns/opcua"
-    publishing_s: float = Field(default=0.25, ge=0.05, le=10)
-    timeout_s: float = Field(default=4.0, ge=0.5, le=60)
+    url: str = Field(alias="endpoint", description="the server's URL; without a port, 4840")
+    namespace: str = Field(
+        default="", description="URI of the namespace of addresses that name none"
+    )
+    security: Literal["auto", "none"] = Field(
+        default="auto", description="`auto`: the highest level that both ends know; `none`: plain"
+    )
+    auth: Login | None = Field(
+        default=None, description='`{user: uns, password: "${env:PW}"}`; without it, anonymous'
+    )
+    certificates: str = Field(
+        default="opcua", description="folder of certificates; relative ones are in the state folder"
+    )
+    publishing_s: float = Field(
+        default=0.25, ge=0.05, le=10, description="how often the server collects what changed"
+    )
+    timeout_s: float = Field(default=4.0, ge=0.5, le=60, description="how long an answer may take")
+    keep_s: float = Field(
+        default=60.0,
+        ge=5,
+        le=3600,
+        description="how long a cut may last before values of `deliver: every` tags are lost",
+    )
 
     @field_validator("url")
     @classmethod
@@ -75,7 +91,7 @@ class OpcUaConfig(DriverConfig):
         return self.model_copy(update={"url": moved})
 
     def _difference(self) -> str:
-        fields = ("security", "certificates", "publishing_s", "timeout_s")
+        fields = ("security", "certificates", "publishing_s", "timeout_s", "keep_s")
         changed = [(name, getattr(self, name)) for name in fields if self._is_set(name)]
         return f"#{zlib.crc32(repr(changed).encode()):08x}" if changed else ""
 

@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 from asyncua import ua
 
 from bridges.driver import Description
-from bridges.opcua.link import Item, Link
+from bridges.opcua.kept import Item
+from bridges.opcua.link import Link
 from bridges.opcua.values import problem, variant_type
 from uns.metric import DataType
 
@@ -41,7 +42,7 @@ _TYPES = {
 
 async def described(link: Link, items: Sequence[Item]) -> list[Description]:
     """Ask for everything at once, attribute by attribute; one description for each item."""
-    nodes = [item[1] for item in items]
+    nodes = [item.node for item in items]
     types = await link.read(nodes, ua.AttributeIds.DataType)
     ranks = await link.read(nodes, ua.AttributeIds.ValueRank)
     access = await link.read(nodes, ua.AttributeIds.UserAccessLevel)
@@ -88,7 +89,7 @@ def _description(  # noqa: PLR0917 - one column of answers each
     unit: ua.EUInformation | None,
     sampling_s: float | None,
 ) -> Description:
-    handle, _, scan_ms, _ = item
+    handle, scan_ms = item.handle, item.sampling_ms
     status = data_type.StatusCode
     if status is not None and status.is_bad():
         return Description(handle, problem(status), is_missing=status.value in _MISSING)

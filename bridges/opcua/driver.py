@@ -12,6 +12,7 @@ from uns.errors import DeviceError
 from uns.metric import Value
 
 if TYPE_CHECKING:
+    from bridges.opcua.kept import Kept
     from bridges.opcua.session import Session
 
 __all__ = ["OpcUaDriver"]
@@ -23,11 +24,13 @@ class OpcUaDriver(PushDriver):
     name: ClassVar[str] = "opcua"
     Config: ClassVar[type[DriverConfig]] = OpcUaConfig
     ADDRESS_SETTINGS: ClassVar[frozenset[str] | None] = frozenset({"namespace"})
+    IS_DURABLE: ClassVar[bool] = False  # a session's token is a secret and dies with the process
     config: OpcUaConfig
 
     def __init__(self, config: OpcUaConfig) -> None:
         super().__init__(config)
         self._session: Session | None = None
+        self._kept: Kept | None = None
 
     @classmethod
     def parse(cls, text: str, config: OpcUaConfig) -> NodeAddress:
@@ -35,22 +38,37 @@ class OpcUaDriver(PushDriver):
         return parse(text, config.namespace)
 
     async def open(self) -> None:
-        """Connect, log in, create the subscription and learn the namespaces."""
+        """Connect and log in, or go on with the lost session; learn the namespaces."""
         # asyncua takes half a second to import, and checking a project needs none of it.
         from bridges.opcua.session import Session  # noqa: PLC0415
 
-        self._session = Session(self.config)
-        await self._session.open()
-        self.keepalive_s = self._session.keepalive_s
+        session = self._session = Session(self.config, self.home, self._kept)
+        await session.open()
+        self._kept = None  # taken up, or of no more use
+        self.keepalive_s = session.keepalive_s
+
+    @property
+    def cursor(self) -> Kept | None:
+        """The session's memory: what it takes to go on with it after a cut."""
+        return self._kept or (self._session.kept if self._session else None)
+
+    def resume(self, cursor: Kept) -> None:
+        """Go on with the session that `cursor` remembers, where the server still has it."""
+        self._kept = cursor
 
     async def bind(self, tags: Sequence[BoundTag]) -> list[BindResult]:
         """Have each tag monitored; the server says of each whether it can."""
         return await self._opened().bind(tags)
 
+    async def unbind(self, handles: Sequence[int]) -> None:
+        """Have these tags monitored no more."""
+        await self._opened().unbind(handles)
+
     async def run(self, sink: Sink) -> None:
         """Collect what the server has, about every `publishing_s`, until the session is over."""
         session = self._opened()
         while True:
+            await sink.ready()  # meanwhile the server keeps what happens
             readings = await session.collect()
             sink.alive()
             if readings:
@@ -69,6 +87,12 @@ class OpcUaDriver(PushDriver):
         session, self._session = self._session, None
         if session is not None:
             await session.close()
+
+    async def abandon(self) -> None:
+        """Drop the socket; the server keeps the session, for `keep_s` at least."""
+        session = self._session
+        if session is not None:
+            await session.abandon()
 
     def _opened(self) -> Session:
         if self._session is None:

@@ -20,10 +20,11 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from uns.errors import DeviceError, StorageError
 
-__all__ = ["APPLICATION_URI", "Identity", "check_server", "own_identity"]
+__all__ = ["APPLICATION_URI", "Identity", "certificate_folder", "check_server", "own_identity"]
 
 APPLICATION_URI = "urn:uns-bridge:opcua"
 _VALID_DAYS = 3650  # a plant's servers trust it by hand, one by one; a year would be cruel
+_FORMER_HOME = Path(".uns")  # where relative folders began before they began at the state folder
 _KEY_FILE, _CERTIFICATE_FILE = "key.pem", "certificate.der"
 
 
@@ -33,6 +34,19 @@ class Identity:
 
     key: Path
     certificate: Path
+
+
+def certificate_folder(name: str, home: Path) -> Path:
+    """The folder called `name`, in the state folder `home` where it is relative.
+
+    Where there is none yet, one that an earlier version made in the working directory is used:
+    servers trust the certificate in it.
+    """
+    folder = home / name
+    if folder.exists():
+        return folder
+    former = (Path(name), _FORMER_HOME / name)
+    return next((path for path in former if (path / "own").exists()), folder)
 
 
 def own_identity(folder: Path) -> Identity:

@@ -10,7 +10,7 @@ from asyncua import Client, ua
 from asyncua.crypto import security_policies
 
 from bridges.opcua.config import OpcUaConfig
-from bridges.opcua.identity import check_server, own_identity
+from bridges.opcua.identity import certificate_folder, check_server, own_identity
 from uns.errors import DeviceError
 
 __all__ = ["best_offer", "is_plain", "secure"]
@@ -49,9 +49,11 @@ def is_plain(endpoint: ua.EndpointDescription) -> bool:
     return bool(endpoint.SecurityMode is ua.MessageSecurityMode.None_)
 
 
-async def secure(client: Client, endpoint: ua.EndpointDescription, config: OpcUaConfig) -> None:
+async def secure(
+    client: Client, endpoint: ua.EndpointDescription, config: OpcUaConfig, home: Path
+) -> None:
     """Prepare a client that is not connected yet for the endpoint's security."""
-    folder = Path(config.certificates)
+    folder = certificate_folder(config.certificates, home)
     identity = await asyncio.to_thread(own_identity, folder)
     await asyncio.to_thread(check_server, folder, config.endpoint(), endpoint.ServerCertificate)
     await client.set_security(

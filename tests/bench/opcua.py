@@ -60,6 +60,9 @@ class _Counter:
     def alive(self) -> None:
         pass
 
+    async def ready(self) -> None:
+        pass
+
 
 async def _receive() -> tuple[float, float]:
     """Values per second, and µs of CPU for each."""

@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+import os
+import select
+import shutil
+import socket
+import subprocess
+from collections.abc import AsyncIterator, Iterator, Sequence
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +18,8 @@ from bridges.opcua import OpcUaConfig, OpcUaDriver
 from uns.metric import DataType, Reading
 from uns.sim.opcua_server import OpcUaServer, ServedTag
 
+MODULES = Path(os.environ.get("UNS_NODE_MODULES", "node_modules")).absolute()
+START_S = 60.0  # the first start of node-opcua makes certificates
 NAMESPACE = "urn:test:filler"
 TAGS = [
     ServedTag("Speed", DataType.DOUBLE, 1.5, True),
@@ -37,6 +45,9 @@ class Collected:
 
     def alive(self) -> None:
         self.signs += 1
+
+    async def ready(self) -> None:
+        pass
 
     @property
     def values(self) -> dict[int, tuple]:
@@ -87,3 +98,41 @@ async def collecting(driver: OpcUaDriver):
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@pytest.fixture(scope="session")
+def node_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A node-opcua server with a page of variables; its state stays in a folder of the test."""
+    if shutil.which("node") is None:
+        pytest.skip("node is not installed")
+    if not (MODULES / "node-opcua").is_dir():
+        pytest.skip("npm package node-opcua is not installed in UNS_NODE_MODULES")
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port = sock.getsockname()[1]
+    script = Path(__file__).with_name("node_server.js")
+    home = tmp_path_factory.mktemp("node-opcua")
+    process = subprocess.Popen(
+        ["node", str(script), str(port)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, "NODE_PATH": str(MODULES), "HOME": str(home)},
+    )
+    try:
+        _wait_until_ready(process)
+        yield f"opc.tcp://127.0.0.1:{port}/UA/Plant"
+    finally:
+        process.kill()
+        process.wait(10)
+        process.stdout.close()
+
+
+def _wait_until_ready(process: subprocess.Popen[str]) -> None:
+    said = ""
+    while "READY" not in said:
+        readable, _, _ = select.select([process.stdout], [], [], START_S)
+        assert readable, said
+        line = process.stdout.readline()
+        assert line, said
+        said += line

@@ -36,6 +36,12 @@ async function main(port) {
   const counter = variable("Counter", "UInt32", 0);
   let count = 0;
   setInterval(() => counter.setValueFromSource({ dataType: DataType.UInt32, value: ++count }), 100);
+  const counters = [...Array(100).keys()].map((n) => variable(`C${n}`, "UInt32", 0));
+  let round = 0;
+  setInterval(() => {
+    round += 1;
+    for (const one of counters) one.setValueFromSource({ dataType: DataType.UInt32, value: round });
+  }, 100);
   await server.start();
   console.log("READY");
 }

@@ -184,3 +184,6 @@ class _Nowhere:
 
     def alive(self):
         pass
+
+    async def ready(self):
+        pass

@@ -11,7 +11,9 @@ from asyncua import Client, ua
 from asyncua.client.ua_session import UaSession
 
 from bridges.opcua.config import OpcUaConfig
+from bridges.opcua.limits import Limit, Limits
 from bridges.opcua.link import Link
+from uns.errors import DeviceError
 
 
 def test_asyncua_is_the_version_this_was_written_for():
@@ -20,21 +22,20 @@ def test_asyncua_is_the_version_this_was_written_for():
 
 
 def test_the_private_parts_are_where_they_were():
-    """Two methods: opening a session without its watchdog, and one request with its answer."""
-    assert [] == [
-        name
-        for name in inspect.signature(Client._create_and_activate_session).parameters
-        if name != "self"
-    ]
+    """Opening a session without its watchdog, taking one up again, one request with its answer."""
+    for method in (Client._create_and_activate_session, Client._activate_with_credentials):
+        assert ["self"] == list(inspect.signature(method).parameters)
+    client = Client("opc.tcp://127.0.0.1:1")
+    assert (None, []) == (client._server_nonce, client._policy_ids)
     parameters = list(inspect.signature(UaSession._send_request).parameters)
     assert ["self", "request", "timeout"] == parameters[:3]
 
 
 @pytest.mark.slow
-async def test_asyncua_runs_nothing_in_the_background(server):
+async def test_asyncua_runs_nothing_in_the_background(server, tmp_path):
     """No watchdog, publish loop or renewal of its own: an open link has no task at all."""
     before = asyncio.all_tasks()
-    link = Link(OpcUaConfig(endpoint=server.endpoint))
+    link = Link(OpcUaConfig(endpoint=server.endpoint), tmp_path)
     await link.open()
     ours = {
         task
@@ -46,9 +47,9 @@ async def test_asyncua_runs_nothing_in_the_background(server):
 
 
 @pytest.mark.slow
-async def test_the_channel_is_renewed_in_time(server):
+async def test_the_channel_is_renewed_in_time(server, tmp_path):
     """The security token is exchanged before its lifetime ends, between two publish requests."""
-    link = Link(OpcUaConfig(endpoint=server.endpoint, publishing_s=0.05))
+    link = Link(OpcUaConfig(endpoint=server.endpoint, publishing_s=0.05), tmp_path)
     await link.open()
     try:
         channel = link._client.uaclient.protocol._connection
@@ -63,25 +64,25 @@ async def test_the_channel_is_renewed_in_time(server):
         await link.close()
 
 
-@pytest.mark.slow
-async def test_a_request_that_is_too_big_is_cut_in_halves(server):
+async def test_a_request_that_is_too_big_is_cut_in_halves():
     """Whatever limit a server has and did not tell, its items get through in smaller requests."""
-    link = Link(OpcUaConfig(endpoint=server.endpoint))
-    await link.open()
-    sizes = []
-    whole = link._create_items
+    limits, sizes = Limits(), []
 
-    async def picky(items):
-        sizes.append(len(items))
-        if len(items) > 3:
+    async def picky(part):
+        sizes.append(len(part))
+        if len(part) > 3:
             raise ua.uaerrors.BadTooManyOperations
-        return await whole(items)
+        return part
 
-    link._create_items = picky
-    try:
-        items = [(n, ua.NodeId(2258), 100.0, 1) for n in range(10)]
-        statuses = await link.monitor(items)
-        assert [True] * 10 == [status.is_good() for status in statuses]
-        assert [10, 5, 2, 2, 2, 2, 2] == sizes
-    finally:
-        await link.close()
+    assert list(range(10)) == await limits.in_parts(Limit.MONITOR, range(10), picky)
+    assert [10, 5, 2, 2, 2, 2, 2] == sizes
+
+
+async def test_a_server_that_answers_too_little_is_not_believed():
+    """An answer with fewer results than there were questions ends the session, with a sentence."""
+
+    async def short(part):
+        return part[1:]
+
+    with pytest.raises(DeviceError, match="answers 2 of 3 questions"):
+        await Limits().in_parts(Limit.READ, [1, 2, 3], short)

@@ -7,12 +7,6 @@ UNS_NODE_MODULES=$PWD/node_modules pytest tests/bridges/opcua/test_node_opcua.py
 from __future__ import annotations
 
 import asyncio
-import os
-import select
-import shutil
-import socket
-import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,58 +14,14 @@ import pytest
 from bridges.opcua import OpcUaConfig, OpcUaDriver
 from uns.metric import Quality
 
-MODULES = Path(os.environ.get("UNS_NODE_MODULES", "node_modules")).absolute()
-START_S = 60.0  # its first start makes certificates
-
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed"),
-    pytest.mark.skipif(
-        not (MODULES / "node-opcua").is_dir(),
-        reason="npm package node-opcua is not installed in UNS_NODE_MODULES",
-    ),
-]
-
-
-@pytest.fixture(scope="module")
-def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A node-opcua server with a page of variables; its state stays in a folder of the test."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port = sock.getsockname()[1]
-    script = Path(__file__).with_name("node_server.js")
-    home = tmp_path_factory.mktemp("node-opcua")
-    process = subprocess.Popen(
-        ["node", str(script), str(port)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        env={**os.environ, "NODE_PATH": str(MODULES), "HOME": str(home)},
-    )
-    try:
-        _wait_until_ready(process)
-        yield f"opc.tcp://127.0.0.1:{port}/UA/Plant"
-    finally:
-        process.kill()
-        process.wait(10)
-        process.stdout.close()
-
-
-def _wait_until_ready(process: subprocess.Popen[str]) -> None:
-    said = ""
-    while "READY" not in said:
-        readable, _, _ = select.select([process.stdout], [], [], START_S)
-        assert readable, said
-        line = process.stdout.readline()
-        assert line, said
-        said += line
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(params=["none", "auto"])
-async def driver(endpoint: str, request: pytest.FixtureRequest, tmp_path: Path):
+async def driver(node_endpoint: str, request: pytest.FixtureRequest, tmp_path: Path):
     """A session without security, and one with the server's best: signed and encrypted."""
     config = OpcUaConfig(
-        endpoint=endpoint,
+        endpoint=node_endpoint,
         namespace="urn:plant",
         publishing_s=0.1,
         security=request.param,
