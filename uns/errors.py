@@ -3,6 +3,7 @@
 UnsError
 ├── ProjectError         the engineer: a project file says something that cannot be
 ├── DeviceError          the plant: a PLC or SCADA system refuses, is silent or is not there
+│   ├── DeniedError      it answered, and does not let us in: password, certificate, rights
 │   └── AddressError     the engineer again: a tag's address is not one this protocol has
 ├── BrokerError          the network: no broker, refused, taken over
 ├── TargetError          the enterprise: an ERP or MES end refuses or is not there
@@ -17,6 +18,7 @@ from __future__ import annotations
 __all__ = [
     "AddressError",
     "BrokerError",
+    "DeniedError",
     "DeviceError",
     "PeerProtocolError",
     "ProjectError",
@@ -40,6 +42,13 @@ class ProjectError(UnsError):
 
 class DeviceError(UnsError):
     """A device refused, fell silent, or is not there."""
+
+
+class DeniedError(DeviceError):
+    """A device answered and does not let us in; only a person can change that.
+
+    Trying again soon is of no use and may lock an account, so the runtime waits longer.
+    """
 
 
 class AddressError(DeviceError):
