@@ -9,12 +9,21 @@ docs/how-to/write-a-driver.md tells how. It needs pytest, pytest-asyncio and hyp
 
 import pytest
 
-for _name in ("contract", "device", "outages", "sessions", "subject"):
+for _name in (
+    "abilities",
+    "device",
+    "lines",
+    "open_session",
+    "outages",
+    "sessions",
+    "subject",
+    "words",
+):
     pytest.register_assert_rewrite(f"{__name__}.{_name}")
 
 from uns.testing.contract import DriverContract  # noqa: E402 - asserts are rewritten from here on
 from uns.testing.device import Device, free_port  # noqa: E402
-from uns.testing.fault_proxy import FaultProxy, proxied  # noqa: E402
+from uns.testing.fault_proxy import FaultProxy, Line, proxied  # noqa: E402
 from uns.testing.subject import TAGS  # noqa: E402
 from uns.testing.watch import Collector, Watch  # noqa: E402
 
@@ -24,6 +33,7 @@ __all__ = [
     "Device",
     "DriverContract",
     "FaultProxy",
+    "Line",
     "Watch",
     "free_port",
     "proxied",

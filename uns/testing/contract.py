@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import pytest
 
+from uns.testing.abilities import Abilities
+from uns.testing.lines import Lines
 from uns.testing.outages import Outages
 from uns.testing.sessions import Sessions
+from uns.testing.words import Words
 
 __all__ = ["DriverContract"]
 
 
 @pytest.mark.asyncio
-class DriverContract(Sessions, Outages):
+class DriverContract(Words, Sessions, Abilities, Outages, Lines):
     """Subclass it as `Test…`, set `protocol`, and write `config` and `address`."""

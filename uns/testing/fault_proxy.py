@@ -3,15 +3,40 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import socket
 import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
-__all__ = ["FaultProxy", "proxied"]
+__all__ = ["FaultProxy", "Line", "proxied"]
 
 _CHUNK = 65_536
 _LINGER_NONE = struct.pack("ii", 1, 0)  # socket(7): close sends RST
+_SEED = 20_260_108  # a failing test fails again
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """How bytes travel, in both directions.
+
+    `delay_s` is the least that they take; what comes meanwhile is merged and takes up to twice
+    as long. `piece` splits what is sent into so many bytes, with `pause_s` between two pieces.
+    """
+
+    delay_s: float = 0.0
+    piece: int = 0
+    pause_s: float = 0.0
+
+
+@dataclass(eq=False, slots=True)
+class _Pair:
+    """One connection: its client's end, and the server's once it is there."""
+
+    client: asyncio.StreamWriter
+    server: asyncio.StreamWriter | None = None
+    is_stranded: bool = False
 
 
 class FaultProxy:
@@ -19,19 +44,24 @@ class FaultProxy:
 
     `cut` is a pulled cable: sockets stay open, nothing passes, new connections get no answer;
     after `heal` what was held back arrives, as TCP would retransmit it. `reset` sends RST to
-    both ends of every connection. `refuse` closes the port, `accept` opens the same one again.
+    both ends of every connection, `strand` ends them without a word to the client. `refuse`
+    closes the port, `accept` opens the same one again. `garble` and `truncate` spoil answers.
     """
 
     def __init__(self, target_port: int) -> None:
         self.host = "127.0.0.1"
         self.port = 0
         self.target_port = target_port
+        self.line = Line()
         self.accepted = 0  # connections ever taken
         self._server: asyncio.Server | None = None
-        self._is_whole = asyncio.Event()
-        self._is_whole.set()
+        self._can_ask = _set_event()  # towards the server
+        self._can_answer = _set_event()  # towards the client
+        self._is_garbling = False
+        self._truncations = 0
+        self._noise = random.Random(_SEED)  # noqa: S311 - noise, not a secret
         self._tasks: set[asyncio.Task[None]] = set()
-        self._writers: set[asyncio.StreamWriter] = set()
+        self._pairs: set[_Pair] = set()
 
     @property
     def connections(self) -> int:
@@ -52,17 +82,42 @@ class FaultProxy:
 
     def cut(self) -> None:
         """Let nothing pass any more, and keep every socket open."""
-        self._is_whole.clear()
+        self._can_ask.clear()
+        self._can_answer.clear()
+
+    def cut_answers(self) -> None:
+        """Let questions through and hold the answers back: a cable broken one way."""
+        self._can_answer.clear()
+
+    def garble(self) -> None:
+        """Put noise in place of answers, of the same length, until `heal`."""
+        self._is_garbling = True
+
+    def truncate(self, answers: int = 1) -> None:
+        """Pass half of an answer and close, as often as this."""
+        self._truncations = answers
+
+    def strand(self) -> None:
+        """End every connection at the server and tell no client; new ones go through."""
+        for pair in self._pairs:
+            pair.is_stranded = True
+            if pair.server is not None:
+                _abort(pair.server)
 
     def heal(self) -> None:
-        """Let everything pass again, with what was held back first."""
-        self._is_whole.set()
+        """Let everything pass again, whole and at once, with what was held back first."""
+        self.line = Line()
+        self._is_garbling = False
+        self._truncations = 0
+        self._can_ask.set()
+        self._can_answer.set()
 
     def reset(self) -> None:
         """Send RST to both ends of every connection."""
-        for writer in tuple(self._writers):
-            _linger_none(writer)
-            writer.transport.abort()
+        for pair in tuple(self._pairs):
+            for writer in (pair.client, pair.server):
+                if writer is not None:
+                    _abort(writer)
 
     async def close(self) -> None:
         """Stop everything."""
@@ -75,33 +130,63 @@ class FaultProxy:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
+        pair = _Pair(writer)
         self._tasks.add(task)
-        self._writers.add(writer)
+        self._pairs.add(pair)
         self.accepted += 1
-        onward: asyncio.StreamWriter | None = None
         try:
-            await self._is_whole.wait()
-            source, onward = await asyncio.open_connection(self.host, self.target_port)
-            self._writers.add(onward)
+            await self._can_ask.wait()
+            source, pair.server = await asyncio.open_connection(self.host, self.target_port)
             async with asyncio.TaskGroup() as both:
-                both.create_task(self._relay(reader, onward))
-                both.create_task(self._relay(source, writer))
+                both.create_task(self._ask(reader, pair.server, pair))
+                both.create_task(self._answer(source, pair))
         except (OSError, ExceptionGroup, asyncio.CancelledError):
             pass  # either end went away; a cancelled relay is the test's end
         finally:
             self._tasks.discard(task)
-            for end in (writer, onward):
+            self._pairs.discard(pair)
+            for end in (pair.client, pair.server):
                 if end is not None:
-                    self._writers.discard(end)
                     end.transport.abort()
 
-    async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _ask(
+        self, reader: asyncio.StreamReader, server: asyncio.StreamWriter, pair: _Pair
+    ) -> None:
         while chunk := await reader.read(_CHUNK):
-            await self._is_whole.wait()
-            writer.write(chunk)
-            await writer.drain()
-        await self._is_whole.wait()
+            await self._can_ask.wait()
+            if not pair.is_stranded:
+                await self._pass(server, chunk)
+        await self._can_ask.wait()
         raise ConnectionResetError  # one end closed: both do
+
+    async def _answer(self, source: asyncio.StreamReader, pair: _Pair) -> None:
+        try:
+            while chunk := await source.read(_CHUNK):
+                await self._can_answer.wait()
+                if self._truncations:
+                    self._truncations -= 1
+                    await self._pass(pair.client, chunk[: len(chunk) // 2])
+                    break
+                noise = self._noise.randbytes(len(chunk))
+                await self._pass(pair.client, noise if self._is_garbling else chunk)
+        except OSError:
+            if not pair.is_stranded:
+                raise
+        if pair.is_stranded:
+            await asyncio.Event().wait()  # until the client gives up by itself
+        await self._can_answer.wait()
+        raise ConnectionResetError
+
+    async def _pass(self, writer: asyncio.StreamWriter, chunk: bytes) -> None:
+        line = self.line
+        if line.delay_s:
+            await asyncio.sleep(line.delay_s)
+        size = line.piece or len(chunk) or 1
+        for start in range(0, len(chunk), size):
+            writer.write(chunk[start : start + size])
+            await writer.drain()
+            if line.piece and self.line is line:
+                await asyncio.sleep(line.pause_s)
 
 
 @asynccontextmanager
@@ -115,7 +200,14 @@ async def proxied(target_port: int) -> AsyncIterator[FaultProxy]:
         await proxy.close()
 
 
-def _linger_none(writer: asyncio.StreamWriter) -> None:
+def _set_event() -> asyncio.Event:
+    event = asyncio.Event()
+    event.set()
+    return event
+
+
+def _abort(writer: asyncio.StreamWriter) -> None:
     sock = writer.get_extra_info("socket")
     if sock is not None and sock.fileno() >= 0:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_NONE)
+    writer.transport.abort()

@@ -1,4 +1,4 @@
-"""The contract of a driver, part two: devices that stop, hang, vanish and refuse."""
+"""The contract of a driver, part four: devices that stop, hang, vanish and refuse."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from uns.service.connection import ConnectionState
 from uns.testing.device import Device, free_port
 from uns.testing.subject import TAGS, Proxying, Subject
 
-__all__ = ["Outages"]
+__all__ = ["Outages", "black_hole", "frozen"]
 
 SOON_S = 1.0  # a grace for tests that are not about its length
 STALE_S = 4.5  # three seconds of promise and what a busy machine adds
@@ -60,7 +60,7 @@ class Outages(Subject):
         """Frozen with every socket open, it is down soon, and up again once it answers."""
         async with self.supervised(shared_device.port) as (_, watch):
             await watch.more_readings()
-            with _frozen(shared_device):
+            with frozen(shared_device):
                 await watch.until(lambda: watch.state is ConnectionState.DOWN)
                 await asyncio.sleep(1)
             assert watch.states[-1][1] - watch.last_reading_at < STALE_S
@@ -132,22 +132,23 @@ class Outages(Subject):
 
     async def test_an_address_that_swallows_packets_has_a_deadline(self, networked: None) -> None:
         """A connect that nobody answers is given up, and cancelling it takes no time."""
-        with _black_hole() as port:
+        with black_hole() as port:
             async with self.supervised(port, grace_s=SOON_S) as (supervisor, watch):
                 await watch.until(lambda: watch.state is ConnectionState.DOWN)
                 await watch.until(lambda: supervisor.health.failures > 0)
 
     async def test_a_hung_device_is_left_within_two_seconds(self, shared_device: Device) -> None:
         """Cancelling while the device hangs closes in time (the context manager measures it)."""
-        with ExitStack() as frozen:
+        with ExitStack() as stack:
             async with self.supervised(shared_device.port) as (_, watch):
                 await watch.more_readings()
-                frozen.enter_context(_frozen(shared_device))
+                stack.enter_context(frozen(shared_device))
                 await asyncio.sleep(0.5)
 
 
 @contextmanager
-def _frozen(device: Device) -> Iterator[None]:
+def frozen(device: Device) -> Iterator[None]:
+    """A device that hangs, for the length of a `with`."""
     device.freeze()
     try:
         yield
@@ -156,7 +157,7 @@ def _frozen(device: Device) -> Iterator[None]:
 
 
 @contextmanager
-def _black_hole() -> Iterator[int]:
+def black_hole() -> Iterator[int]:
     """A port whose SYN packets the kernel drops: its backlog is full and nobody accepts."""
     with ExitStack() as sockets:
         listener = sockets.enter_context(socket.socket())

@@ -7,7 +7,7 @@ import inspect
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import ClassVar, TypeAlias
 
@@ -17,7 +17,7 @@ import pytest_asyncio
 from bridges import get_driver
 from bridges.driver import BoundTag, Driver, DriverConfig
 from uns.equipment import Connection
-from uns.metric import DataType
+from uns.metric import DataType, Value
 from uns.service.connection import GRACE_S, ConnectionSupervisor
 from uns.testing.device import Device, free_port
 from uns.testing.fault_proxy import FaultProxy, proxied
@@ -39,6 +39,9 @@ class Subject:
     protocol: ClassVar[str]
     grows: ClassVar[bool] = False  # tags can appear while the device runs
 
+    tells_time: ClassVar[bool] = False  # values carry the device's time, which may be wrong
+    sessions: ClassVar[int] = 200  # opened and reset one after the other, to see what is left
+
     #: Tests that make no sense for this protocol: the name without `test_`, and why.
     cannot: ClassVar[Mapping[str, str]] = {}
 
@@ -58,6 +61,23 @@ class Subject:
         script = Path(inspect.getfile(type(self))).with_name("serve.py")
         return [sys.executable, str(script), self.protocol, str(port), str(tags)]
 
+    def addresses(self) -> Sequence[str]:
+        """Other forms of address that the protocol has: one of each kind, with its aliases."""
+        return ()
+
+    def with_secret(self, port: int, secret: str) -> DriverConfig | None:
+        """The settings with `secret` wherever they take one; None where they take none."""
+        del port, secret
+        return None
+
+    def writable(self) -> tuple[str, DataType, Value] | None:
+        """The address of a tag that the device leaves alone, its type, and a value to write."""
+        return None
+
+    def values(self) -> Sequence[tuple[str, DataType, Value]]:
+        """What the device shows all the time: address, type and value; None has to be Bad."""
+        return ()
+
     # ------------------------------------------------------------ what tests use
 
     @property
@@ -69,7 +89,9 @@ class Subject:
         """A driver for one session with what listens on `port`."""
         return self.driver_class(self.config(port))
 
-    def tag(self, port: int, handle: int, address: str, datatype: DataType) -> BoundTag:
+    def tag(
+        self, port: int, handle: int, address: str, datatype: DataType = DataType.UINT32
+    ) -> BoundTag:
         """A tag at an address of its own."""
         parsed = self.driver_class.parse(address, self.config(port))
         return BoundTag(handle, parsed, datatype, SCAN_S)
@@ -77,20 +99,26 @@ class Subject:
     def tags(self, port: int, numbers: Sequence[int] | None = None) -> list[BoundTag]:
         """The tags with these numbers, which are their handles; all of them without."""
         return [
-            self.tag(port, number, self.address(number), DataType.UINT32)
+            self.tag(port, number, self.address(number))
             for number in (range(TAGS) if numbers is None else numbers)
         ]
 
-    @asynccontextmanager
-    async def supervised(
+    def supervised(
         self, port: int, numbers: Sequence[int] | None = None, grace_s: float = GRACE_S
+    ) -> AbstractAsyncContextManager[tuple[ConnectionSupervisor, Watch]]:
+        """A connection as the runtime holds it, with the tags of these numbers."""
+        return self.supervised_tags(port, self.tags(port, numbers), grace_s)
+
+    @asynccontextmanager
+    async def supervised_tags(
+        self, port: int, tags: Sequence[BoundTag], grace_s: float = GRACE_S
     ) -> AsyncIterator[tuple[ConnectionSupervisor, Watch]]:
         """A connection as the runtime holds it; the end of the `with` stops it in time."""
         watch, config = Watch(), self.config(port)
         supervisor = ConnectionSupervisor(
             Connection(config.key(), self.protocol, config),
             self.driver_class,
-            self.tags(port, numbers),
+            tags,
             watch.on_readings,
             watch.on_state,
             label="porto/line1",

@@ -19,7 +19,8 @@ class _Notes:
     """Readings, in the order in which they came."""
 
     def __init__(self) -> None:
-        self.taken: list[Reading] = []
+        self.taken: list[Reading] = []  # tests clear it
+        self.ever: list[Reading] = []
         self.last_reading_at = 0.0
 
     def good(self) -> set[int]:
@@ -40,6 +41,7 @@ class _Notes:
 
     def _note(self, batch: Sequence[Reading]) -> None:
         self.taken += batch
+        self.ever += batch
         self.last_reading_at = time.monotonic()
 
 

@@ -2,15 +2,19 @@
 
 Every tag counts up ten times a second. `READY` on stdout means that it listens; a line on
 stdin with a number makes that many tags exist, where the protocol can do that while running.
+UNS_SKEW_S is how far its clock is ahead.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
+import os
 import sys
 import time
 
 PERIOD_S = 0.1
+SKEW_MS = int(1000 * float(os.environ.get("UNS_SKEW_S", "0")))
 
 
 async def serve_opcua(port: int, count: int) -> None:
@@ -20,27 +24,96 @@ async def serve_opcua(port: int, count: int) -> None:
     def tags(start: int, end: int) -> list[ServedTag]:
         return [ServedTag(f"T{n}", DataType.UINT32, 0, True) for n in range(start, end)]
 
-    async with OpcUaServer("urn:contract", tags(0, count), port=port) as server:
+    odd = [
+        ServedTag("Written", DataType.DOUBLE, 0.0, True),
+        ServedTag("Infinite", DataType.DOUBLE, math.inf),
+        ServedTag("NaN", DataType.DOUBLE, math.nan),
+        ServedTag("Large", DataType.INT64, 2**53 + 1),
+        ServedTag("Empty", DataType.STRING, ""),
+        ServedTag("Foreign", DataType.STRING, "Größe 東"),
+        ServedTag("Sick", DataType.DOUBLE, 0.0),
+    ]
+    async with OpcUaServer("urn:contract", [*tags(0, count), *odd], port=port) as server:
+        await server.write([("Sick", 1.0, _now_ms())], status="BadSensorFailure")
         wanted = _listen_to_stdin(count)
         print("READY", flush=True)
         for value in range(1, 2**31):
             if wanted[0] > count:
                 await server.add(tags(count, wanted[0]))
                 count = wanted[0]
-            now_ms = time.time_ns() // 1_000_000
-            await server.write([(f"T{n}", value, now_ms) for n in range(count)])
+            await server.write([(f"T{n}", value, _now_ms()) for n in range(count)])
             await asyncio.sleep(PERIOD_S)
 
 
 async def serve_modbus(port: int, count: int) -> None:
-    from uns.sim.modbus_server import ModbusServer
+    from uns.sim.modbus_server import ModbusServer, UnitImage
 
     async with ModbusServer(port=port, cells=2 * count) as server:
+        odd = server.units[2] = UnitImage(100)
+        odd.set("hr", 10, math.inf, "float64")
+        odd.set("hr", 14, math.nan, "float32")
+        odd.set("hr", 20, 2**53 + 1, "int64")
+        odd.set("hr", 30, "", "string", length=8)
+        odd.set("hr", 34, "Größe", "string", length=8)
+        odd.set("hr", 40, True, bit=3)
         print("READY", flush=True)
         for value in range(1, 2**31):
             for n in range(count):
                 server[1].set("hr", 2 * n, value, "uint32")
             await asyncio.sleep(PERIOD_S)
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000 + SKEW_MS
+
+
+async def serve_mqtt(port: int, count: int) -> None:
+    import json
+
+    from uns.message import Message
+    from uns.sim.mqtt_server import MqttServer
+
+    async with MqttServer(port) as server:
+        wanted = _listen_to_stdin(count)
+        print("READY", flush=True)
+        for value in range(1, 2**31):
+            document = {f"T{n}": value for n in range(wanted[0])} | {"ts": time.time()}
+            payload = json.dumps(document).encode()
+            await server.publish([Message("contract/data", payload, 0, retain=True)])
+            await asyncio.sleep(PERIOD_S)
+
+
+async def serve_logix(port: int, count: int) -> None:
+    from uns.sim.logix_server import LogixServer
+
+    async with LogixServer(port=port) as server:
+        for name, (kind, _) in _LOGIX_ODD.items():
+            server.declare(f"Odd.{name}", kind)
+        for name, (_, held) in _LOGIX_ODD.items():
+            server[f"Odd.{name}"] = held
+        wanted, known = _listen_to_stdin(count), 0
+        for value in range(1, 2**31):
+            for n in range(known, wanted[0]):
+                server.declare(f"Program:Main.T{n}", "UDINT")
+            for n in range(wanted[0]):
+                server[f"Program:Main.T{n}"] = value
+            if not known:
+                print("READY", flush=True)
+            known = wanted[0]
+            await asyncio.sleep(PERIOD_S)
+
+
+_LOGIX_ODD = {
+    "Setpoint": ("REAL", 0.0),
+    "Infinite": ("LREAL", float("inf")),
+    "NoNumber": ("REAL", float("nan")),
+    "Large": ("LINT", 2**53 + 1),
+    "Empty": ("STRING", ""),
+    "Foreign": ("STRING", "Größe"),
+    "Flags[63]": ("BOOL", False),
+    "Flags[40]": ("BOOL", True),
+    "Bits.3": ("DINT", True),
+}
 
 
 def _listen_to_stdin(count: int) -> list[int]:
@@ -54,5 +127,4 @@ def _listen_to_stdin(count: int) -> list[int]:
 
 if __name__ == "__main__":
     protocol, port, count = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
-    serve = {"opcua": serve_opcua, "modbus": serve_modbus}[protocol]
-    asyncio.run(serve(port, count))
+    asyncio.run(globals()[f"serve_{protocol}"](port, count))
