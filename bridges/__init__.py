@@ -22,6 +22,7 @@ DRIVERS = {
     "opcua": "bridges.opcua:OpcUaDriver",
     "s7": "bridges.s7:S7Driver",
     "sim": "bridges.sim:SimDriver",
+    "sql": "bridges.sql:SqlDriver",
 }
 
 
