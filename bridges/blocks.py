@@ -73,7 +73,7 @@ class Field:
 
     `code` is a number's `struct` code, `20s` for a text of twenty bytes, empty for a single bit.
     `bit` counts from the least significant one of the word. In a space of bits every field is
-    a bit.
+    a bit. With `decode` the bytes of the field's cells go through that function instead.
     """
 
     handle: int
@@ -83,6 +83,7 @@ class Field:
     code: str
     order: ByteOrder = ByteOrder.ABCD
     bit: int = 0
+    decode: Callable[[bytes], Value] | None = None
 
     @property
     def end(self) -> int:
@@ -121,6 +122,7 @@ class Block:
 
     __slots__ = (
         "_bits",
+        "_decoded",
         "_numbers",
         "_raw",
         "_texts",
@@ -142,12 +144,13 @@ class Block:
         self.cells = max(field.end for field in fields) - self.start
         self.asked_again_s = 0.0  # on the driver's clock: not to be asked before; 0 for any time
         self.misses = 0  # how often in a row it was not answered
-        numbers, bits, texts = _sorted_out(fields)
+        numbers, bits, texts, decoded = _sorted_out(fields)
         layers = _layers(numbers)
         self._numbers = [_reader(self.start, layer) for layer in layers]
         self._bits = [_bit_place(self.start, field) for field in bits]
         self._texts = [_text_reader(self.start, field) for field in texts]
-        ordered = [*(field for layer in layers for field in layer), *bits, *texts]
+        self._decoded = [_decoder(self.start, field) for field in decoded]
+        ordered = [*(field for layer in layers for field in layer), *bits, *texts, *decoded]
         self.handles = tuple(field.handle for field in ordered)
         self._raw = b""
         self._values: list[Value] = []
@@ -166,6 +169,7 @@ class Block:
             values += read(raw)
         values += [raw[byte] & mask != 0 for byte, mask in self._bits]
         values += [read_text(raw) for read_text in self._texts]
+        values += [decode(raw[first:end]) for first, end, decode in self._decoded]
         self._raw, self._values = raw, values
         return values
 
@@ -202,14 +206,17 @@ def _place(field: Field) -> tuple[int, int]:
     return field.start, field.cells
 
 
-def _sorted_out(fields: Iterable[Field]) -> tuple[list[Field], list[Field], list[Field]]:
+def _sorted_out(
+    fields: Iterable[Field],
+) -> tuple[list[Field], list[Field], list[Field], list[Field]]:
     numbers: list[Field] = []
     bits: list[Field] = []
     texts: list[Field] = []
+    decoded: list[Field] = []
     for field in fields:
         kind = {"": bits, "s": texts}.get(field.code[-1:], numbers)
-        kind.append(field)
-    return numbers, bits, texts
+        (decoded if field.decode else kind).append(field)
+    return numbers, bits, texts, decoded
 
 
 def _layers(numbers: Iterable[Field]) -> list[list[Field]]:
@@ -249,6 +256,13 @@ def _straight(
         parts.append(f"{(field.start - end) * width}x{field.code}")
         end = field.end
     return struct.Struct("".join(parts)).unpack_from
+
+
+def _decoder(start: int, field: Field) -> tuple[int, int, Callable[[bytes], Value]]:
+    """The bytes of the answer that hold a field, and what makes a value of them."""
+    assert field.decode is not None  # noqa: S101 - see _sorted_out
+    width = field.space.cell_bits // 8
+    return (field.start - start) * width, (field.end - start) * width, field.decode
 
 
 def _bit_place(start: int, field: Field) -> tuple[int, int]:

@@ -51,7 +51,7 @@ _OPCUA = """\
 """
 _S7 = """\
   filler-plc:
-    driver: s7                    # addresses are checked; this version does not read S7 yet
+    driver: s7                    # the CPU has to permit PUT/GET, see docs/reference/bridges/s7.md
     connection: {host: "{host}", rack: 0, slot: 1}
     tags:
       state: DB{db}.DBW0:INT

@@ -15,7 +15,7 @@ _LEVELS = (logging.INFO, logging.INFO, logging.DEBUG)
 _SAME_EVENT_S = 10.0  # within this time the same sentence is about the same thing
 _MOST_DOWN = 10_000
 _NAME_BLANKS = 2  # what has more of them is a sentence, not somebody's name
-_CHATTY = ("asyncua", "amqtt", "gmqtt", "transitions", "aiohttp", "asyncio", "aiosqlite")
+_CHATTY = ("asyncua", "amqtt", "gmqtt", "transitions", "snap7", "aiohttp", "asyncio", "aiosqlite")
 
 
 class _Sentences(logging.Formatter):

@@ -22,6 +22,7 @@ log = logging.getLogger("uns.sim")
 SERVERS: Final = {
     "modbus": "uns.sim.modbus_endpoint:ModbusEndpoint",
     "opcua": "uns.sim.opcua_endpoint:OpcUaEndpoint",
+    "s7": "uns.sim.s7_endpoint:S7Endpoint",
 }
 
 Place: TypeAlias = tuple[str, int] | str  # a host and a port, or the key of what needs no network

@@ -116,6 +116,25 @@ _LOGIX_ODD = {
 }
 
 
+async def serve_s7(port: int, count: int) -> None:
+    from uns.sim.s7_server import S7Server
+
+    async with S7Server({("DB", 1): 4 * count, ("DB", 2): 100}, port=port) as server:
+        memory = server.memory
+        memory.set("DB", 2, 10, math.inf, "LREAL")
+        memory.set("DB", 2, 18, math.nan, "REAL")
+        memory.set("DB", 2, 22, 2**53 + 1, "LINT")
+        memory.set("DB", 2, 30, "", "STRING", length=8)
+        memory.set("DB", 2, 40, "Größe", "STRING", length=8)
+        memory.set("DB", 2, 50, "Größe 東", "WSTRING", length=8)
+        memory.set("DB", 2, 70, True, "BOOL", bit=3)
+        print("READY", flush=True)
+        for value in range(1, 2**31):
+            for n in range(count):
+                memory.set("DB", 1, 4 * n, value, "UDINT")
+            await asyncio.sleep(PERIOD_S)
+
+
 def _listen_to_stdin(count: int) -> list[int]:
     """How many tags are wanted; the list's one element changes with each line."""
     wanted = [count]

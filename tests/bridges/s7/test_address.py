@@ -1,19 +1,21 @@
-"""S7 addresses: what is accepted, where a mistake is pointed at, and that nothing is pretended."""
+"""S7 addresses and settings: what is accepted, and where a mistake is pointed at."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bridges.driver import DriverConfig
 from bridges.s7 import S7Config, S7Driver
-from uns.errors import AddressError, DeviceError
+from uns.errors import AddressError
+from uns.metric import DataType
 
 CONFIG = S7Config(host="10.1.1.20")
-ROOT = Path(__file__).parents[2]
+PAGE = Path(__file__).parents[3] / "docs/reference/bridges/s7.md"
 
 
 def _parsed(text):
@@ -50,6 +52,13 @@ def _parsed(text):
         ("E0.7", "I0.7"),
         ("A1.3", "Q1.3"),
         ("QB5:BYTE", "QB5:BYTE"),
+        ("DB10.DBB40:WSTRING[300]", "DB10.DBB40:WSTRING[300]"),
+        ("DB10,WS40.300", "DB10.DBB40:WSTRING[300]"),
+        ("DB10.DBB60:DTL", "DB10.DBB60:DTL"),
+        ("DB10.DBB60:DATE_AND_TIME", "DB10.DBB60:DT"),
+        ("DB10,DT60", "DB10.DBB60:DT"),
+        ("DB10.DBD60:TIME_OF_DAY", "DB10.DBD60:TOD"),
+        ("DB10.DBW60:S5TIME", "DB10.DBW60:S5TIME"),
     ],
 )
 def test_addresses_mean_what_the_canonical_form_says(text, canonical):
@@ -107,29 +116,74 @@ def test_no_text_breaks_the_parser(text):
         assert found == _parsed(str(found))
 
 
-async def test_a_session_says_plainly_that_s7_is_not_read_yet():
-    """Opening, binding and reading fail with what is missing and what to do instead."""
-    driver = S7Driver(CONFIG)
-    for call in (driver.open(), driver.bind([]), driver.read([])):
-        with pytest.raises(DeviceError, match="does not read S7 yet") as caught:
-            await call
-        assert "OPC UA" in caught.value.hint
-    await driver.close()
+@pytest.mark.parametrize(
+    ("text", "datatype", "typed"),
+    [
+        ("DB1.DBD0", DataType.FLOAT, "DB1.DBD0:REAL"),
+        ("DB1.DBD0", DataType.DOUBLE, "DB1.DBD0:REAL"),
+        ("DB1.DBD0", DataType.INT32, "DB1.DBD0:DINT"),
+        ("DB1.DBD0", DataType.UINT64, "DB1.DBD0:UDINT"),
+        ("DB1.DBW0", DataType.FLOAT, "DB1.DBW0:INT"),
+        ("DB1.DBW0", DataType.UINT16, "DB1.DBW0:UINT"),
+        ("MB0", DataType.BOOLEAN, "MB0:USINT"),
+        ("MB0", DataType.INT8, "MB0:SINT"),
+        ("M0.1", DataType.INT16, "M0.1"),
+        ("MW0:WORD", DataType.INT16, "MW0:WORD"),
+    ],
+)
+def test_without_a_type_the_tag_decides_within_the_size(text, datatype, typed):
+    """The letter says how many bytes, the tag's datatype what they are."""
+    assert typed == str(S7Driver.parse(text, CONFIG).typed(datatype))
+
+
+@pytest.mark.parametrize(
+    ("datatype", "hint"),
+    [(DataType.STRING, "`DB1.DBB0:STRING[20]`"), (DataType.DATETIME, "`DB1.DBB0:DTL`")],
+)
+def test_a_text_and_a_moment_need_a_type(datatype, hint):
+    """What no size tells is asked for, with an address that says it."""
+    with pytest.raises(AddressError, match="does not say") as caught:
+        S7Driver.parse("DB1.DBD0", CONFIG).typed(datatype)
+    assert hint in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        ("M0.1", 1),
+        ("MD0", 4),
+        ("DB1.DBB0:STRING[20]", 22),
+        ("DB1.DBB0:WSTRING[20]", 44),
+        ("DB1.DBB0:DTL", 12),
+    ],
+)
+def test_an_address_knows_its_size(text, size):
+    """A text has a head: how long it may be, and how long it is."""
+    assert size == S7Driver.parse(text, CONFIG).size
 
 
 def test_settings_of_a_connection():
     """A key names host, port, rack and slot; another port leaves the rest as it was."""
     assert "s7://10.1.1.20:102/0.1" == CONFIG.key()
     assert "s7://10.1.1.20:1102/0.1" == CONFIG.moved_to(1102).key()
+    slow = CONFIG.model_copy(update={"timeout_s": 9.0, "role": "op"})
+    assert "s7://10.1.1.20:102/0.1?role=op&timeout_s=9.0" == slow.key()
     assert ("10.1.1.20", 102) == CONFIG.endpoint()
 
 
 def test_every_setting_is_in_the_reference():
-    """docs/reference/bridges/s7.md speaks of each setting, and says that S7 is not read yet."""
-    page = (ROOT / "docs/reference/bridges/s7.md").read_text()
-    assert [] == [
-        name
-        for name in S7Config.model_fields.keys() - DriverConfig.model_fields.keys()
-        if f"| `{name}` |" not in page
-    ]
-    assert "does not read S7 yet" in page
+    """docs/reference/bridges/s7.md speaks of each setting and of each type."""
+    page = PAGE.read_text()
+    settings = S7Config.model_fields.keys() - DriverConfig.model_fields.keys()
+    assert [] == [name for name in settings if f"| `{name}` |" not in page]
+    types = _parsed("DB1.DBB0:NOTHING").hint.partition("types are ")[2].split(", ")
+    assert [] == [name for name in types if name not in page]
+
+
+def test_the_example_of_the_reference_is_a_project(tmp_path):
+    """The YAML at the head of the page is a binding that loads, with every address in it."""
+    example = PAGE.read_text().partition("```yaml\n")[2].partition("```")[0]
+    found = yaml.safe_load(example)["bindings"]["filler-s7"]
+    connection = found["connection"] | {"host": "10.1.1.20"}
+    config = S7Config(**connection)
+    assert len(found["tags"]) == len({S7Driver.parse(t, config) for t in found["tags"].values()})

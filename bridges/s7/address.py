@@ -1,33 +1,27 @@
-"""Siemens S7: addresses are checked, as TIA Portal or STEP 7 prints them; reading is yet to come.
+"""Where an S7 keeps a tag: `DB10.DBD4:REAL`, parsed without asking it.
 
     DB10.DBD4:REAL   DB10.DBX0.1   DB10.DBB30:STRING[20]   MW20:INT   IW0:WORD   Q1.3
     DB10,R4  DB10,X0.1  DB10,S30.20  DB10.R4               Node-RED's and Telegraf's way
     %MW20  EW0  A1.3                                       absolute mark, German mnemonics
 
-A project with S7 machines can be written, checked and planned today; a connection to one says
-plainly that this version does not read it.
+Without a type the tag's own datatype decides, within the size that the address says.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import NoReturn
 
-from pydantic import Field
+from uns.errors import AddressError
+from uns.metric import DataType
 
-from bridges.driver import BindResult, BoundTag, DriverConfig, Extent, PollDriver
-from uns.errors import AddressError, DeviceError
-from uns.metric import DataType, Reading
-
-__all__ = ["S7Address", "S7Config", "S7Driver"]
+__all__ = ["S7Address", "parse"]
 
 _FORM = "`DB10.DBD4:REAL`"
 _MAX_NUMBER = 65_535  # of a data block, and of a byte in an area
-_STRING_HEAD = 2  # bytes before a STRING's text: how long it may be, and how long it is
-_MAX_TEXT = 254  # STRING[254] is the longest a STRING can be
+_MAX_TEXT = {"STRING": 254, "WSTRING": 16_382}  # characters, after TIA Portal's help
 
 _AREAS = {"M": "M", "I": "I", "Q": "Q", "E": "I", "A": "Q"}  # E(ingang), A(usgang): German
 _BYTES = {
@@ -40,16 +34,27 @@ _BYTES = {
     "INT": 2,
     "UINT": 2,
     "DATE": 2,
+    "WCHAR": 2,
+    "S5TIME": 2,
     "DWORD": 4,
     "DINT": 4,
     "UDINT": 4,
     "REAL": 4,
     "TIME": 4,
+    "TOD": 4,
+    "TIME_OF_DAY": 4,
     "LWORD": 8,
     "LINT": 8,
     "ULINT": 8,
     "LREAL": 8,
+    "LTIME": 8,
+    "LTOD": 8,
+    "LDT": 8,
+    "DT": 8,
+    "DATE_AND_TIME": 8,
+    "DTL": 12,
 }
+_ALIASES = {"TIME_OF_DAY": "TOD", "DATE_AND_TIME": "DT"}
 _SIZE = {"X": 0, "B": 1, "W": 2, "D": 4}  # the letter before the number, in bytes
 _LETTER = {size: letter for letter, size in _SIZE.items()}
 _SHORT = {
@@ -64,7 +69,11 @@ _SHORT = {
     "LI": "LINT",
     "LR": "LREAL",
     "S": "STRING",
-} | {name: name for name in (*_BYTES, "STRING")}
+    "WS": "WSTRING",
+} | {name: _ALIASES.get(name, name) for name in (*_BYTES, *_MAX_TEXT)}
+_SIGNED = {1: "SINT", 2: "INT", 4: "DINT"}  # what a tag's datatype makes of a bare size
+_UNSIGNED = {1: "USINT", 2: "UINT", 4: "UDINT"}
+_ARE_UNSIGNED = (DataType.UINT8, DataType.UINT16, DataType.UINT32, DataType.UINT64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +81,8 @@ class S7Address:
     """One tag's place in a PLC.
 
     `area` is DB, M, I or Q; `db` is 0 outside data blocks. `type_name` is the IEC name, or
-    empty while the tag's datatype decides; `width` is then what the address says of its size.
+    empty while the tag's datatype decides; `width` is what the letter says of its size.
+    `length` is a text's, in characters.
     """
 
     area: str
@@ -83,85 +93,46 @@ class S7Address:
     bit: int = 0
     length: int = 0
 
+    @property
+    def size(self) -> int:
+        """How many bytes it takes; 1 for a bit."""
+        if self.length:  # a text has a head: how long it may be, and how long it is
+            return 2 + self.length if self.type_name == "STRING" else 4 + 2 * self.length
+        return _BYTES.get(self.type_name) or self.width or 1
+
+    def typed(self, datatype: DataType) -> S7Address:
+        """The same place with its type decided; raises AddressError where it cannot be."""
+        if self.type_name:
+            return self
+        if datatype.is_text:
+            raise AddressError(
+                f"`{self}` does not say how long its text is",
+                hint=f"write `{replace(self, width=1)}:STRING[20]`, with the length in the PLC",
+            )
+        if datatype.is_real and self.width == _BYTES["REAL"]:
+            return replace(self, type_name="REAL")
+        if not (datatype.is_integer or datatype.is_real or datatype is DataType.BOOLEAN):
+            raise AddressError(
+                f"`{self}` does not say its type, and {datatype.label} does not tell it",
+                hint=f"write the type behind the address: `{replace(self, width=1)}:DTL`",
+            )
+        is_unsigned = datatype in _ARE_UNSIGNED or datatype is DataType.BOOLEAN
+        names = _UNSIGNED if is_unsigned else _SIGNED
+        return replace(self, type_name=names[self.width])
+
     def __str__(self) -> str:
         letter = _LETTER.get(self.width, "B")
         head = f"DB{self.db}.DB{letter}" if self.area == "DB" else self.area + letter
         if self.width == 0:
             head = head if self.area == "DB" else self.area
             return f"{head}{self.start}.{self.bit}"
-        kind = f"STRING[{self.length}]" if self.length else self.type_name
+        kind = f"{self.type_name}[{self.length}]" if self.length else self.type_name
         return f"{head}{self.start}" + (f":{kind}" if kind else "")
 
 
-class S7Config(DriverConfig):
-    """Settings of one S7 CPU."""
-
-    host: str = Field(min_length=1, description="name or IP address of the CPU")
-    port: int = Field(default=102, ge=1, le=65_535, description="its TCP port (ISO on TCP)")
-    rack: int = Field(default=0, ge=0, le=7, description="0 for S7-1200 and S7-1500")
-    slot: int = Field(default=1, ge=0, le=31, description="1 for S7-1200/1500, 2 for S7-300")
-    timeout_s: float = Field(default=2.0, ge=0.05, le=60, description="how long an answer may take")
-
-    def key(self) -> str:
-        """`s7://host:port/rack.slot`."""
-        return f"s7://{self.host}:{self.port}/{self.rack}.{self.slot}"
-
-    def endpoint(self) -> tuple[str, int]:
-        """The host and TCP port of the CPU."""
-        return self.host, self.port
-
-    def moved_to(self, port: int) -> S7Config:
-        """The same settings on another port."""
-        return self.model_copy(update={"port": port})
-
-
-class S7Driver(PollDriver):
-    """Parses and checks S7 addresses; a session with a PLC ends before it begins."""
-
-    name = "s7"
-    Config = S7Config
-    ADDRESS_SETTINGS = frozenset()
-    config: S7Config
-
-    @classmethod
-    def parse(cls, text: str, config: S7Config) -> S7Address:
-        """The address in `text`; raises AddressError with the column of the mistake."""
-        del config  # an S7 address says everything itself
-        return _Reading(text).address()
-
-    @classmethod
-    def extent(cls, address: S7Address, datatype: DataType) -> Extent:
-        """A bit, or as many bytes as its type or its letter says."""
-        del datatype  # an address without a type still has its width
-        area, start = (address.area, address.db), 8 * address.start
-        if address.width == 0:
-            return Extent(area, start + address.bit, start + address.bit + 1)
-        width = _BYTES.get(address.type_name, address.width)
-        length = address.length + _STRING_HEAD if address.length else width
-        return Extent(area, start, start + 8 * length)
-
-    async def open(self) -> None:
-        """Raise DeviceError: there is no session with an S7 yet."""
-        self._refuse()
-
-    async def bind(self, tags: Sequence[BoundTag]) -> list[BindResult]:
-        """Raise DeviceError, like `open`."""
-        del tags
-        self._refuse()
-
-    async def read(self, handles: Sequence[int]) -> list[Reading]:
-        """Raise DeviceError, like `open`."""
-        del handles
-        self._refuse()
-
-    async def close(self) -> None:
-        """Nothing to end."""
-
-    def _refuse(self) -> NoReturn:
-        raise DeviceError(
-            f"{self.config.key()}: this version checks S7 addresses but does not read S7 yet",
-            hint="bind the machine to its OPC UA server, or through a Modbus gateway, for now",
-        )
+def parse(text: str) -> S7Address:
+    """The address in `text`; raises AddressError with the column of the mistake."""
+    return _Reading(text).address()
 
 
 class _Reading:
@@ -233,9 +204,9 @@ class _Reading:
             )
         mark = self.at + 1
         kind = self.type_name()
-        if kind == "STRING":
+        if kind in _MAX_TEXT:
             self.check_letter(letter, kind, 1, start, mark)
-            return S7Address(area, db, start, 1, kind, length=self.length())
+            return S7Address(area, db, start, 1, kind, length=self.length(kind))
         width = _BYTES.get(kind, _SIZE[letter])
         self.check_letter(letter, kind, width, start, mark)
         return S7Address(area, db, start, _SIZE[letter], kind)
@@ -245,10 +216,10 @@ class _Reading:
         start = self.number("the byte's number")
         if kind == "BOOL":
             return S7Address("DB", db, start, 0, kind, self.bit())
-        if kind == "STRING":
+        if kind in _MAX_TEXT:
             if not self.take(r"\."):
                 self.fail("the text's length is missing", hint=f"write `DB{db},S{start}.20`")
-            return S7Address("DB", db, start, 1, kind, length=self.text_length())
+            return S7Address("DB", db, start, 1, kind, length=self.text_length(kind))
         if self.text[self.at : self.at + 1] == ".":
             self.fail(f"{kind} has no bits", hint=f"write `{self.text[mark : self.at]}`")
         return S7Address("DB", db, start, _SIZE[_LETTER.get(_BYTES[kind], "B")], kind)
@@ -259,12 +230,14 @@ class _Reading:
             return ""
         mark = self.at
         name = self.take(r"[A-Z_][A-Z0-9_]*").upper()
-        if name not in (*_BYTES, "STRING"):
-            near = get_close_matches(name, [*_BYTES, "STRING"], 1)
+        known = (*_BYTES, *_MAX_TEXT)
+        if name not in known:
+            near = get_close_matches(name, known, 1)
             guess = f"did you mean `{near[0]}`? " if near else ""
             what = f"`{name}` is no S7 type" if name else "the type is missing"
-            self.fail(what, at=mark, hint=f"{guess}types are {', '.join(_BYTES)}, STRING[n]")
-        return name
+            types = f"{', '.join(_BYTES)}, STRING[n], WSTRING[n]"
+            self.fail(what, at=mark, hint=f"{guess}types are {types}")
+        return _ALIASES.get(name, name)
 
     def check_letter(self, letter: str, kind: str, width: int, start: int, mark: int) -> None:
         """A type stands behind the letter of its size; those without a letter stand behind B."""
@@ -273,24 +246,25 @@ class _Reading:
             self.fail("a BOOL is one bit", at=mark, hint=f"write `…X{start}.0`")
         if letter != right:
             size = "one byte" if width == 1 else f"{width} bytes"
-            what = "a STRING begins at a byte" if kind == "STRING" else f"{kind} takes {size}"
+            what = f"a {kind} begins at a byte" if kind in _MAX_TEXT else f"{kind} takes {size}"
             self.fail(
                 f"{what}, and this is {letter}", at=mark, hint=f"write `…{right}{start}:{kind}`"
             )
 
-    def length(self) -> int:
+    def length(self, kind: str) -> int:
         if not self.take(r"[\[(]"):
-            self.fail("the text's length is missing", hint="write `STRING[20]`")
-        length = self.text_length()
+            self.fail("the text's length is missing", hint=f"write `{kind}[20]`")
+        length = self.text_length(kind)
         if not self.take(r"[\])]"):
-            self.fail("the bracket is not closed", hint="write `STRING[20]`")
+            self.fail("the bracket is not closed", hint=f"write `{kind}[20]`")
         return length
 
-    def text_length(self) -> int:
+    def text_length(self, kind: str) -> int:
         mark = self.at
         length = self.number("the text's length")
-        if not 1 <= length <= _MAX_TEXT:
-            self.fail(f"a text has 1 to {_MAX_TEXT} characters", at=mark, hint="for example 20")
+        if not 1 <= length <= _MAX_TEXT[kind]:
+            most = _MAX_TEXT[kind]
+            self.fail(f"a text has 1 to {most} characters", at=mark, hint="for example 20")
         return length
 
     def bit(self) -> int:
