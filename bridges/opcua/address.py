@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import binascii
 import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -139,7 +140,7 @@ def _read_guid(written: str, column: int) -> UUID:
 def _read_bytes(written: str, column: int) -> bytes:
     try:
         return base64.b64decode(written, validate=True)
-    except ValueError:  # not ASCII, or not base64
+    except binascii.Error:
         raise AddressError(
             f"`b={written}` is not base64",
             column=column,

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 from bridges.driver import DriverConfig
 
-__all__ = ["Login", "OpcUaConfig"]
+__all__ = ["Login", "OpcUaConfig", "Security"]
 
 _DEFAULT_PORT = 4840  # registered with IANA for opc.tcp
 
@@ -24,6 +24,19 @@ class Login(BaseModel):
     password: SecretStr = Field(default=SecretStr(""), description="better from the environment")
 
 
+class Security(BaseModel):
+    """A certain security, instead of the best that both ends know."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    mode: Literal["sign", "sign_and_encrypt"] = Field(
+        default="sign_and_encrypt", description="what is done to each message"
+    )
+    policy: Literal["Basic256Sha256", "Aes128_Sha256_RsaOaep", "Aes256_Sha256_RsaPss", "any"] = (
+        Field(default="any", description="which algorithms are used; `any` takes the best")
+    )
+
+
 class OpcUaConfig(DriverConfig):
     """How to reach an OPC UA server: `{endpoint: "opc.tcp://10.1.20.11:4840"}`."""
 
@@ -31,8 +44,19 @@ class OpcUaConfig(DriverConfig):
     namespace: str = Field(
         default="", description="URI of the namespace of addresses that name none"
     )
-    security: Literal["auto", "none"] = Field(
-        default="auto", description="`auto`: the highest level that both ends know; `none`: plain"
+    security: Literal["auto", "none"] | Security = Field(
+        default="auto",
+        description="`auto`: the highest level that both ends know; `none`: plain; or `{mode, policy}`",
+    )
+    trust: Literal["first", "listed"] = Field(
+        default="first",
+        description="`first`: a server's certificate is trusted at first sight and pinned; "
+        "`listed`: only those in `<certificates>/trusted`, and what they have signed",
+    )
+    fingerprint: str = Field(
+        default="",
+        pattern=r"^([0-9A-Fa-f]{2}[: ]?){31}[0-9A-Fa-f]{2}$|^$",
+        description="SHA-256 of the one certificate that the server may show",
     )
     auth: Login | None = Field(
         default=None, description='`{user: uns, password: "${env:PW}"}`; without it, anonymous'
@@ -91,12 +115,22 @@ class OpcUaConfig(DriverConfig):
         return self.model_copy(update={"url": moved})
 
     def _difference(self) -> str:
-        fields = ("security", "certificates", "publishing_s", "timeout_s", "keep_s")
-        changed = [(name, getattr(self, name)) for name in fields if self._is_set(name)]
+        changed = [(name, getattr(self, name)) for name in _IN_KEY if self._is_set(name)]
         return f"#{zlib.crc32(repr(changed).encode()):08x}" if changed else ""
 
     def _is_set(self, name: str) -> bool:
         return bool(getattr(self, name) != type(self).model_fields[name].default)
+
+
+_IN_KEY = (
+    "security",
+    "certificates",
+    "publishing_s",
+    "timeout_s",
+    "keep_s",
+    "trust",
+    "fingerprint",
+)
 
 
 def _bracketed(host: str) -> str:

@@ -1,12 +1,12 @@
-"""Our own certificate, and the certificates of servers as we first saw them."""
+"""Our own certificate, by which servers know us."""
 
 from __future__ import annotations
 
-import os
 import shutil
 import socket
 import tempfile
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from asyncua.crypto.cert_gen import (
@@ -18,9 +18,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from uns.errors import DeviceError, StorageError
+from uns.errors import DeniedError, StorageError
 
-__all__ = ["APPLICATION_URI", "Identity", "certificate_folder", "check_server", "own_identity"]
+__all__ = ["APPLICATION_URI", "Identity", "certificate_folder", "own_identity"]
 
 APPLICATION_URI = "urn:uns-bridge:opcua"
 _VALID_DAYS = 3650  # a plant's servers trust it by hand, one by one; a year would be cruel
@@ -52,11 +52,12 @@ def certificate_folder(name: str, home: Path) -> Path:
 def own_identity(folder: Path) -> Identity:
     """Return our key and certificate in `folder`, made when they are not there yet.
 
-    Raises StorageError when they can be neither read nor written.
+    Raises StorageError when they can be neither read nor written, DeniedError when they expired.
     """
     own = folder / "own"
     identity = Identity(own / _KEY_FILE, own / _CERTIFICATE_FILE)
     if identity.certificate.exists():
+        _check_dates(identity)
         return identity
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -74,22 +75,21 @@ def own_identity(folder: Path) -> Identity:
     return identity
 
 
-def check_server(folder: Path, endpoint: tuple[str, int], certificate: bytes) -> None:
-    """Trust a server's certificate at first sight, and insist on it ever after.
-
-    Raises DeviceError when the server shows another certificate than it did before.
-    """
-    host, port = endpoint
-    known = folder / "servers" / f"{host.replace(':', '_')}_{port}.der"
-    if not known.exists():
-        known.parent.mkdir(parents=True, exist_ok=True)
-        part = known.with_suffix(f".{os.getpid()}.part")
-        part.write_bytes(certificate)
-        part.replace(known)
-    elif known.read_bytes() != certificate:
-        raise DeviceError(
-            f"{host}:{port} shows another certificate than it did before",
-            hint=f"if the server was renewed, delete {known}; if it was not, somebody is in between",
+def _check_dates(identity: Identity) -> None:
+    """No server takes a certificate that expired, and few say so."""
+    content = identity.certificate.read_bytes()
+    is_text = content.startswith(b"-----BEGIN")
+    load = x509.load_pem_x509_certificate if is_text else x509.load_der_x509_certificate
+    try:
+        ends = load(content).not_valid_after_utc
+    except ValueError as error:
+        raise StorageError(
+            f"{identity.certificate} is no certificate", hint="delete its folder to get a new one"
+        ) from error
+    if datetime.now(UTC) > ends:
+        raise DeniedError(
+            f"our own certificate expired on {ends.date()}",
+            hint=f"delete {identity.certificate.parent}; the servers have to trust the new one",
         )
 
 

@@ -24,7 +24,7 @@ from bridges.opcua.config import OpcUaConfig
 from bridges.opcua.identity import APPLICATION_URI
 from bridges.opcua.kept import Item, Kept
 from bridges.opcua.limits import Limit, Limits
-from bridges.opcua.security import best_offer, is_plain, secure
+from bridges.opcua.security import best_offer, check_plain, is_plain, secure
 from bridges.opcua.subscriptions import Subscriptions
 from uns.metric import Reading
 
@@ -73,7 +73,7 @@ class Link:
             self._renew_client()
             self._take(Kept())
         await self._open_channel()
-        if self._config.security == "auto":
+        if self._config.security != "none":
             await self._secure()
         # connect() would start a watchdog and more.
         await self._client._create_and_activate_session()  # noqa: SLF001
@@ -206,6 +206,7 @@ class Link:
         """Ask what the server offers; for more than no security, connect again with it."""
         offer = best_offer(await self._client.get_endpoints(), self._config)
         if is_plain(offer):
+            check_plain(self._config, self._home)
             return
         await self.close()
         self._renew_client()

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 from asyncua import ua
@@ -16,6 +15,7 @@ from bridges.opcua.config import OpcUaConfig
 from bridges.opcua.description import clock_ahead_s, described
 from bridges.opcua.kept import Item, Kept
 from bridges.opcua.link import Link
+from bridges.opcua.refusals import sentences
 from bridges.opcua.values import in_type, problem, variant_type
 from uns.errors import DeviceError
 from uns.metric import Reading, Value
@@ -56,7 +56,7 @@ class Session:
 
     async def open(self) -> None:
         """Connect, log in, create the subscription, learn the namespaces."""
-        with _sentences(self._config):
+        with sentences(self._config):
             self._grants_are_told = await self._link.open()
             self._namespaces = await self._link.namespaces()
         self._leftover = set(self._link.kept.items)
@@ -73,12 +73,12 @@ class Session:
 
     async def collect(self) -> list[Reading]:
         """Wait for the next notification; no readings when the server is merely alive."""
-        with _sentences(self._config):
+        with sentences(self._config):
             return await self._link.collect()
 
     async def bind(self, tags: Sequence[BoundTag]) -> list[BindResult]:
         """Have each tag monitored under its own handle."""
-        with _sentences(self._config):
+        with sentences(self._config):
             if any(self._namespace_problem(tag.address) for tag in tags):
                 self._namespaces = await self._link.namespaces()  # one may have been added
             problems = {tag.handle: self._namespace_problem(tag.address) for tag in tags}
@@ -93,12 +93,12 @@ class Session:
 
     async def unbind(self, handles: Sequence[int]) -> None:
         """Have these tags monitored no more."""
-        with _sentences(self._config):
+        with sentences(self._config):
             await self._link.unmonitor(handles)
 
     async def write(self, items: Sequence[tuple[BoundTag, Value]]) -> list[str]:
         """Write each value in the type its variable has; one problem each."""
-        with _sentences(self._config):
+        with sentences(self._config):
             await self._learn_types([tag.address for tag, _ in items])
             problems: list[str] = []
             values: list[tuple[ua.NodeId, ua.Variant]] = []
@@ -113,7 +113,7 @@ class Session:
 
     async def describe(self, tags: Sequence[BoundTag]) -> Survey:
         """Ask the server what it says of each tag, and what time it has."""
-        with _sentences(self._config):
+        with sentences(self._config):
             problems = {tag.handle: self._namespace_problem(tag.address) for tag in tags}
             known = [tag for tag in tags if not problems[tag.handle]]
             found = await described(self._link, [self._item(tag) for tag in known])
@@ -193,40 +193,3 @@ class Session:
             kind = variant_type(data_type, current)
             if kind is not None:
                 self._types[address] = kind
-
-
-@contextmanager
-def _sentences(config: OpcUaConfig) -> Iterator[None]:
-    """Turn what asyncua raises into DeviceErrors that say what to do."""
-    try:
-        yield
-    except ua.UaStatusCodeError as error:
-        status = ua.StatusCode(error.code)
-        raise DeviceError(
-            f"the server answers {status.name}: {status.doc}", hint=_HINTS.get(status.name, "")
-        ) from error
-    except ua.UaError as error:
-        raise DeviceError(f"no OPC UA session: {error}") from error
-    except TimeoutError as error:
-        raise DeviceError(f"no answer within {config.timeout_s:g} s") from error
-    except ConnectionRefusedError as error:
-        hint = "is the server running, and is this its port?"
-        raise DeviceError("connection refused", hint=hint) from error
-    except OSError as error:
-        raise DeviceError(f"connection lost: {error.strerror or error}") from error
-
-
-_TRUST = (
-    "the server does not trust our certificate yet: on the server, move it from the rejected to "
-    "the trusted ones, or write `security: none` into the connection"
-)
-_HINTS = {
-    "BadCertificateUntrusted": _TRUST,
-    "BadIdentityTokenInvalid": "check `auth` of the connection",
-    "BadIdentityTokenRejected": "check user and password under `auth` of the connection",
-    "BadSecurityChecksFailed": _TRUST,
-    "BadSecurityPolicyRejected": "allow the security policy None on the server",
-    "BadTcpEndpointUrlInvalid": "check the path of `endpoint`, as the server's own tool shows it",
-    "BadTooManySessions": "close other clients of the server, or wait until it forgets old sessions",
-    "BadUserAccessDenied": "check user and password under `auth` of the connection",
-}

@@ -9,9 +9,15 @@ import shutil
 import socket
 import subprocess
 from collections.abc import AsyncIterator, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
 
 from bridges.driver import BoundTag
 from bridges.opcua import OpcUaConfig, OpcUaDriver
@@ -76,6 +82,37 @@ async def driver(server: OpcUaServer) -> AsyncIterator[OpcUaDriver]:
     await opened.open()
     yield opened
     await opened.close()
+
+
+class Certificates:
+    """Makes certificates: of an authority, signed by it, or by themselves."""
+
+    def __init__(self) -> None:
+        self.key = rsa.generate_private_key(65537, 2048)
+        self.authority = self.made(name="Plant CA", is_authority=True)
+
+    def made(
+        self, name: str = "plc", days: int = 30, hosts: Sequence[str] = (), *,
+        is_authority: bool = False, signed: bool = False,
+    ) -> bytes:  # fmt: skip
+        """One certificate that ends in `days`; `signed` by the authority."""
+        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+        issuer = x509.load_der_x509_certificate(self.authority).subject if signed else subject
+        ends = datetime.now(UTC) + timedelta(days=days)
+        builder = x509.CertificateBuilder(
+            issuer, subject, self.key.public_key(), x509.random_serial_number(),
+            ends - timedelta(days=60), ends,
+        )  # fmt: skip
+        builder = builder.add_extension(x509.BasicConstraints(is_authority, None), critical=True)
+        names = [x509.DNSName(host) for host in hosts]
+        if names:
+            builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
+        return builder.sign(self.key, hashes.SHA256()).public_bytes(Encoding.DER)
+
+
+@pytest.fixture(scope="session")
+def certificates() -> Certificates:
+    return Certificates()
 
 
 @pytest.fixture

@@ -11,9 +11,10 @@ from asyncua.crypto import security_policies
 from asyncua.crypto.permission_rules import User, UserRole
 
 from bridges.opcua import OpcUaConfig, OpcUaDriver
-from bridges.opcua.identity import check_server, own_identity
-from bridges.opcua.security import best_offer, is_plain
-from uns.errors import DeviceError, StorageError
+from bridges.opcua.identity import certificate_folder, own_identity
+from bridges.opcua.security import best_offer, check_plain, is_plain
+from bridges.opcua.trust import fingerprint
+from uns.errors import DeniedError, StorageError
 from uns.sim.opcua_server import _SharedStandardNodes
 
 NONE = security_policies.SecurityPolicyNone.URI
@@ -68,7 +69,7 @@ def test_the_highest_level_that_our_identity_may_use_is_chosen(auth, offers, cho
 )
 def test_an_offer_without_anything_for_us_is_an_error_in_words(auth, offers, says):
     """The sentence says what is missing and the hint where to change it."""
-    with pytest.raises(DeviceError, match=says) as caught:
+    with pytest.raises(DeniedError, match=says) as caught:
         best_offer(offers, OpcUaConfig(endpoint="opc.tcp://plc", auth=auth))
     assert caught.value.hint
 
@@ -89,14 +90,51 @@ def test_a_folder_that_cannot_be_used_is_said(tmp_path: Path):
         own_identity(tmp_path / "file")
 
 
-def test_a_server_that_shows_another_certificate_is_refused(tmp_path: Path):
-    """Trusted at first sight, and from then on it has to be the same."""
-    check_server(tmp_path, ("::1", 4840), b"certificate")
-    check_server(tmp_path, ("::1", 4840), b"certificate")
-    check_server(tmp_path, ("::1", 4841), b"another server's")
-    with pytest.raises(DeviceError, match="another certificate") as caught:
-        check_server(tmp_path, ("::1", 4840), b"somebody else's")
-    assert "delete" in caught.value.hint
+def test_a_certain_security_is_taken_instead_of_the_best():
+    """`{mode, policy}`, or only a mode; where the server has none of it, it says what it has."""
+    both = [offer(AES, MODE.SignAndEncrypt, 80, ANONYMOUS), *OFFERS]
+
+    def chosen(**security):
+        return best_offer(both, OpcUaConfig(endpoint="opc.tcp://plc", security=security))
+
+    assert OFFERS[1] is chosen(mode="sign")
+    assert OFFERS[2] is chosen(policy="Basic256Sha256")
+    assert both[0] is chosen()
+    with pytest.raises(DeniedError, match=r"none, \{mode: sign, policy: Basic256Sha256\}"):
+        chosen(policy="Aes128_Sha256_RsaOaep")
+
+
+def test_a_server_that_offers_less_than_before_is_refused(tmp_path: Path):
+    """Whoever is in between can hide the secured endpoints; `security: none` is said by hand."""
+    config = OpcUaConfig(endpoint="opc.tcp://plc:4840")
+    check_plain(config, tmp_path)
+    (tmp_path / "opcua/trusted").mkdir(parents=True)
+    (tmp_path / "opcua/trusted/plc_4840.der").write_bytes(b"seen before")
+    with pytest.raises(DeniedError, match="no secured sessions") as caught:
+        check_plain(config, tmp_path)
+    assert "security: none" in caught.value.hint
+
+
+def test_the_folder_is_in_the_state_folder_and_an_older_one_is_still_used(tmp_path, monkeypatch):
+    """Servers trust the certificate that an earlier version made in the working directory."""
+    monkeypatch.chdir(tmp_path)
+    home = tmp_path / "state"
+    assert home / "opcua" == certificate_folder("opcua", home)
+    (tmp_path / ".uns/opcua/own").mkdir(parents=True)
+    assert Path(".uns/opcua") == certificate_folder("opcua", home)
+    assert Path(".uns/opcua") == certificate_folder(".uns/opcua", home)
+    (home / "opcua").mkdir(parents=True)
+    assert home / "opcua" == certificate_folder("opcua", home)
+    assert Path("/etc/uns") == certificate_folder("/etc/uns", home)
+
+
+def test_our_certificate_that_expired_is_said(tmp_path: Path, certificates):
+    """Servers refuse it without saying why; the way to a new one is in the hint."""
+    own = own_identity(tmp_path)
+    own.certificate.write_bytes(certificates.made(days=-1))
+    with pytest.raises(DeniedError, match="our own certificate expired") as caught:
+        own_identity(tmp_path)
+    assert str(own.certificate.parent) in caught.value.hint
 
 
 class _Users:
@@ -153,7 +191,44 @@ async def test_a_server_that_does_not_trust_us_is_explained(secured: Server, tmp
 
     secured.set_certificate_validator(reject)
     driver = OpcUaDriver(_config(secured, tmp_path / "ours"))
-    with pytest.raises(DeviceError, match="BadCertificateUntrusted") as caught:
+    with pytest.raises(DeniedError, match="does not trust our certificate yet") as caught:
         await driver.open()
     await driver.close()
-    assert "trusted" in caught.value.hint
+    assert "trusted ones" in caught.value.hint
+
+
+@pytest.mark.slow
+async def test_a_wrong_password_is_told_apart_from_a_wrong_certificate(secured, tmp_path: Path):
+    """Both need a person, and each says which one: the runtime waits longer before it retries."""
+    driver = OpcUaDriver(_config(secured, tmp_path / "ours", password="wrong"))
+    with pytest.raises(DeniedError, match="does not let `uns` in") as caught:
+        await driver.open()
+    await driver.close()
+    assert "auth" in caught.value.hint
+    (pinned,) = (tmp_path / "ours/trusted").iterdir()
+    pinned.write_bytes(own_identity(tmp_path / "another").certificate.read_bytes())
+    driver = OpcUaDriver(_config(secured, tmp_path / "ours"))
+    with pytest.raises(DeniedError, match="shows another certificate") as caught:
+        await driver.open()
+    await driver.close()
+    (rejected,) = (tmp_path / "ours/rejected").iterdir()
+    assert str(rejected) in caught.value.hint
+    rejected.rename(tmp_path / "ours/trusted" / rejected.name)
+    driver = OpcUaDriver(_config(secured, tmp_path / "ours"))
+    await driver.open()
+    await driver.close()
+
+
+@pytest.mark.slow
+async def test_a_fingerprint_in_the_project_is_the_only_one_that_counts(secured, tmp_path: Path):
+    """Nothing is trusted at first sight where somebody wrote which certificate it has to be."""
+    shown = (tmp_path / "server/own/certificate.der").read_bytes()
+    config = _config(secured, tmp_path / "ours")
+    for value, says in ((fingerprint(shown), ""), ("00:" * 31 + "00", "with the fingerprint")):
+        driver = OpcUaDriver(config.model_copy(update={"fingerprint": value.upper()}))
+        if says:
+            with pytest.raises(DeniedError, match=says):
+                await driver.open()
+        else:
+            await driver.open()
+        await driver.close()
