@@ -9,7 +9,8 @@ Errors: `open`, `read` and `run` raise DeviceError (or OSError, TimeoutError) wh
 is over; whatever concerns one tag is a result, never an exception.
 
 What only some protocols can do stands in protocols of its own: CanWrite, CanReadNow, CanResume,
-CanDescribe, CanBrowse, CanCall, CanHistory. The runtime looks which of them a driver has.
+CanTidy, CanCount, CanDescribe, CanBrowse, CanCall, CanHistory. The runtime looks which of them a
+driver has.
 """
 
 from __future__ import annotations
@@ -30,10 +31,12 @@ __all__ = [
     "BrowsedNode",
     "CanBrowse",
     "CanCall",
+    "CanCount",
     "CanDescribe",
     "CanHistory",
     "CanReadNow",
     "CanResume",
+    "CanTidy",
     "CanWrite",
     "Description",
     "Driver",
@@ -198,6 +201,10 @@ class PushDriver(Driver):
     #: Seconds between signs of life that a healthy session shows at least.
     keepalive_s: float = 2.0
 
+    #: Whether a sign of life says that every value still holds: it does where the source reports
+    #: each change, and not where others write to it, as with a broker that is alive itself.
+    KEEPALIVE_VOUCHES: ClassVar[bool] = True
+
 
 @runtime_checkable
 class CanWrite(Protocol):
@@ -212,15 +219,19 @@ class CanReadNow(Protocol):
     """A driver that can read a few tags out of turn: to read back a write, or for a person."""
 
     async def read_now(self, handles: Sequence[int]) -> list[Reading]:
-        """Ask the device for these bound tags now, one reading each, nothing from a cache."""
+        """Ask the device for these bound tags now, one reading each, nothing from a cache.
+
+        A session that resumed is asked for all its tags, before `run` or the first `read`.
+        """
 
 
 @runtime_checkable
 class CanResume(Protocol):
     """A driver whose source keeps what happened while nobody listened.
 
-    After every batch and every scan the runtime takes `cursor`; it hands the latest to the next
-    session, before `open`. A session that was lost is ended by `abandon`, not by `close`.
+    The runtime takes `cursor` after every scan, from a PushDriver once a second and when its
+    session ends, and hands the latest to the next session, before `open`. A session that was
+    lost is ended by `abandon`, not by `close`.
     """
 
     #: Whether the cursor is JSON that outlives this process. The runtime then keeps it on disk,
@@ -232,10 +243,36 @@ class CanResume(Protocol):
         """How far what was delivered reaches; None while there is nothing to go on from."""
 
     def resume(self, cursor: Any) -> None:
-        """Go on behind `cursor`; where the source cannot any more, `open` begins anew."""
+        """Go on behind `cursor`; where the source cannot any more, `open` begins anew.
+
+        After an `open` that began anew `cursor` is None until something was delivered.
+        """
 
     async def abandon(self) -> None:
         """End the session within 2 s and leave the device what it keeps for the next."""
+
+
+@runtime_checkable
+class CanTidy(Protocol):
+    """A driver that does something about its source once what it delivered is safe.
+
+    Such as moving a file away. It has an IS_DURABLE cursor.
+    """
+
+    def kept(self, cursor: Any) -> None:
+        """Everything up to `cursor`, of this session or of one before, is safe on our disk.
+
+        Synchronous and cheap: what takes time is done with the next scan.
+        """
+
+
+@runtime_checkable
+class CanCount(Protocol):
+    """A driver that knows what it costs its device."""
+
+    @property
+    def requests(self) -> int:
+        """How many requests this session has sent."""
 
 
 @dataclass(frozen=True, slots=True)

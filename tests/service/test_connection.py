@@ -37,6 +37,8 @@ class Script:
         self.value = 1
         self.busy = False
         self.overlapped = False
+        self.clock = "source"
+        self.enabled = True
 
 
 class Polled(PollDriver):

@@ -84,3 +84,15 @@ def test_the_next_scan_is_never_more_than_one_interval_away(scan_s, took_s, roun
         schedule.scanned(scan, began, now)
         assert now <= scan.due + 1e-6
         assert scan.due <= now + scan_s + 1e-6
+
+
+def test_tags_that_are_gone_are_not_scanned():
+    """Their class is rid of them, and gone itself with its last one; the others keep their rate."""
+    schedule = ScanSchedule(tags(1, 1, 5), "plc", 0.0)
+    while not schedule.is_complete:
+        schedule.scanned(schedule.next(0.0), 0.0, 0.0)
+    due = schedule.next(0.0).due
+    schedule.remove([0, 2])
+    assert ((1,), due) == (tuple(schedule.next(0.0).handles), schedule.next(0.0).due)
+    schedule.remove([1])
+    assert None is schedule.next(9.0)

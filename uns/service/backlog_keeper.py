@@ -35,6 +35,11 @@ class BacklogKeeper:
                 self._looked_s = now_s
                 await self._commit()
 
+    @property
+    def is_in_trouble(self) -> bool:
+        """Whether the disk refused it the last time."""
+        return self._is_in_trouble
+
     def commit(self) -> None:
         """Write what is left, on the way out."""
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os.path
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -19,9 +20,11 @@ from uns.project.project import Project
 from uns.reporting import Reporter
 from uns.service.backlog_keeper import BacklogKeeper
 from uns.service.connection import ConnectionState, ConnectionSupervisor
+from uns.service.cursors import LOOK_S, Cursors
 from uns.service.definitions import definitions_of, devices_of
 from uns.service.device_writes import DeviceWrites, Write, refusal
 from uns.service.edge import EdgeNodeService, now_ms
+from uns.service.late_values import LateValues
 from uns.service.open_tasks import OpenTasks
 from uns.service.pace import Pace
 from uns.service.roster import Device, Roster, device_id_of
@@ -42,6 +45,7 @@ __all__ = ["BridgeService"]
 log = logging.getLogger("uns.bridge")
 
 TICK_S = 0.5
+SETTLED_S = 1.0  # on top of the backlog's window: the time until a backlog is on the disk
 SIMULTANEOUS_CONNECTS = 20  # a switch that reboots must not bring a stampede on 200 PLCs
 
 
@@ -52,6 +56,10 @@ class _Link:
     connection: Connection
     tags: tuple[BoundTag, ...]
     supervisor: ConnectionSupervisor
+
+    def is_served_by(self, other: _Link | None) -> bool:
+        """Whether that is the same supervisor, perhaps with other tags."""
+        return other is not None and other.supervisor is self.supervisor
 
 
 _NO_LINKS: Mapping[str, _Link] = MappingProxyType({})
@@ -88,6 +96,8 @@ class BridgeService:
         self._edge_of = {node: self._new_edge(node, on) for node, on in _by_node(machines).items()}
         self._roster.index()
         self._reporter = Reporter(self._roster.tags)
+        self._late_values = LateValues(self._roster.tags)
+        self._cursors = Cursors(state, self._settings.backlog.window_s + SETTLED_S)
         self._links = self._new_links(project)
         self._writes = {key: DeviceWrites(self._write_over(key)) for key in self._links}
         self._tasks = OpenTasks()
@@ -108,6 +118,9 @@ class BridgeService:
             await self._run()
         finally:
             self._keeper.commit()  # what the edge nodes could not send when they left
+            self._note_cursors(self._links)
+            if not self._backlog.is_dirty:
+                self._cursors.keep_all()
 
     async def _run(self) -> None:
         self._reserve_bd_seqs()
@@ -117,11 +130,16 @@ class BridgeService:
                 self._start_writes(key)
             for node in self._edge_of:
                 self._start_edge(node)
-            for name, part in (("bridge:tick", self._tick), ("bridge:backlog", self._keeper.run)):
+            parts = {"tick": self._tick, "backlog": self._keeper.run, "cursors": self._keep_cursors}
+            for name, part in parts.items():
+                name = f"bridge:{name}"
                 self._tasks.start(name, keep_running(name, part))
 
     def _start_link(self, key: str) -> None:
-        self._tasks.start(f"bridge:{key}", keep_running(key, self._links[key].supervisor.run))
+        supervisor = self._links[key].supervisor
+        if supervisor.has_durable_cursor:
+            supervisor.resume(self._cursors.first(key))
+        self._tasks.start(f"bridge:{key}", keep_running(key, supervisor.run))
 
     def _start_writes(self, key: str) -> None:
         self._tasks.start(f"write:{key}", self._writes[key].run())
@@ -152,8 +170,8 @@ class BridgeService:
         self._change_devices(by_node)
         before = self._links
         self._links = self._new_links(project, before)
-        gone = [key for key in before if self._links.get(key) is not before[key]]
-        new = [key for key in self._links if before.get(key) is not self._links[key]]
+        gone = [key for key, link in before.items() if not link.is_served_by(self._links.get(key))]
+        new = [key for key, link in self._links.items() if not link.is_served_by(before.get(key))]
         gone_writes = [key for key in self._writes if key not in self._links]
         new_writes = [key for key in self._links if key not in self._writes]
         self._writes |= {key: DeviceWrites(self._write_over(key)) for key in new_writes}
@@ -164,6 +182,7 @@ class BridgeService:
             + [f"bridge:{key}" for key in gone]
             + [f"write:{key}" for key in gone_writes]
         )
+        self._note_cursors({key: before[key] for key in gone})
         for key in new:
             self._start_link(key)
         for key in new_writes:
@@ -247,13 +266,16 @@ class BridgeService:
     def _new_links(
         self, project: Project, known: Mapping[str, _Link] = _NO_LINKS
     ) -> dict[str, _Link]:
-        """The links that the roster needs; one of `known` where it serves as it is."""
+        """The links that the roster needs; one of `known` goes on with other tags where it can."""
         links = {}
         for key in self._roster.handles_on:
             connection, tags = project.connections[key], self._roster.bound(key)
             link = known.get(key)
-            if link is None or link.connection != connection or set(link.tags) != set(tags):
+            if link is None or link.connection != connection:
                 link = _Link(connection, tags, self._supervisor(connection, tags))
+            elif set(link.tags) != set(tags):
+                link.supervisor.change(tags)
+                link = _Link(connection, tags, link.supervisor)
             links[key] = link
         return links
 
@@ -265,8 +287,10 @@ class BridgeService:
             tags,
             on_readings=lambda readings: self._read(key, readings),
             on_state=lambda state: self._changed(key, state),
+            on_late=self._late,
             limiter=self._limiter,
             label=self._where(key),
+            home=self._state.folder,
         )
 
     def _where(self, key: str) -> str:
@@ -282,6 +306,16 @@ class BridgeService:
             if key not in device.answering:
                 device.answering.add(key)
                 self._settle(device)
+
+    def _late(self, readings: Sequence[Reading]) -> None:
+        """Hand readings that newer ones overtook to their edge nodes' backlogs."""
+        by_device: dict[str, tuple[Device, list[Reading]]] = {}
+        for handle, value, quality, ts in self._late_values.of(readings):
+            device = self._device_of[handle]
+            batch = by_device.setdefault(device.machine.topic.text, (device, []))[1]
+            batch.append((device.alias_of[handle], value, quality, ts))
+        for device, batch in by_device.values():
+            device.edge.late(device.machine.sparkplug.device_id, batch)
 
     def _changed(self, key: str, state: ConnectionState) -> None:
         handles = self._roster.handles_on.get(key, ())
@@ -324,6 +358,26 @@ class BridgeService:
         while True:
             await asyncio.sleep(TICK_S)
             self._report(self._reporter.tick(now_ms()))
+
+    # ------------------------------------------------------------------ cursors
+
+    async def _keep_cursors(self) -> None:
+        """Bring durable cursors to the disk, once everything before them is safe."""
+        while True:
+            await asyncio.sleep(LOOK_S)
+            self._note_cursors(self._links)
+            if not self._keeper.is_in_trouble:
+                await self._cursors.keep(self._cursors.settled(time.monotonic()), self._kept)
+
+    def _note_cursors(self, links: Mapping[str, _Link]) -> None:
+        for key, link in links.items():
+            if link.supervisor.has_durable_cursor:
+                self._cursors.taken(key, link.supervisor.cursor, time.monotonic())
+
+    def _kept(self, key: str, cursor: object) -> None:
+        link = self._links.get(key)
+        if link is not None:
+            link.supervisor.kept(cursor)
 
     # ------------------------------------------------------------------ commands
 

@@ -5,8 +5,8 @@
         └── BACKOFF ◀─┴───────────┴─────────────┘
 
 Drivers know nothing of this: a fresh one is made for every attempt, and whatever it raises ends
-its session. Why the runtime owns reconnecting is told in
-docs/explanation/decisions/0005-runtime-owns-reconnect.md.
+its session. One that can resume gets the cursor of the session before. Why the runtime owns
+reconnecting is told in docs/explanation/decisions/0005-runtime-owns-reconnect.md.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ import random
 import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
 
 from bridges.driver import BoundTag, Driver
 from uns.equipment import Connection
@@ -24,6 +26,7 @@ from uns.errors import DeviceError, UnsError
 from uns.metric import Reading, Value
 from uns.service.connection_health import ConnectionHealth, ConnectionPhase, ConnectionState
 from uns.service.device_session import DeviceSession
+from uns.service.intake import Intake
 from uns.service.liveness import Liveness
 
 __all__ = ["ConnectionHealth", "ConnectionPhase", "ConnectionState", "ConnectionSupervisor"]
@@ -40,8 +43,9 @@ class ConnectionSupervisor:
 
     `on_readings` gets batches of readings with their times filled in, `on_state` gets DOWN at
     most three seconds after the last sign of life and UP before the first reading that follows.
-    Both are called in the event loop and must not block. `limiter` bounds how many connections
-    are being opened at the same time.
+    `on_late` gets what was overtaken before it came (see intake.py); without it that precedes the
+    current readings of its batch. All are called in the event loop and must not block. `limiter`
+    bounds how many connections are being opened at the same time.
     """
 
     def __init__(
@@ -52,11 +56,16 @@ class ConnectionSupervisor:
         on_readings: Callable[[list[Reading]], None],
         on_state: Callable[[ConnectionState], None],
         *,
+        on_late: Callable[[list[Reading]], None] | None = None,
         limiter: asyncio.Semaphore | None = None,
         label: str = "",
         grace_s: float = GRACE_S,
+        home: Path = Path(".uns"),
     ) -> None:
-        """`label` is what people call the device, such as `porto/line1`; it begins log lines."""
+        """`label` is what people call the device, such as `porto/line1`; it begins log lines.
+
+        `home` is where relative paths of the settings begin.
+        """
         self.name = f"{label} {connection.key}".strip()
         self.health = ConnectionHealth(tags_bad=len(tags))
         self._connection = connection
@@ -64,9 +73,17 @@ class ConnectionSupervisor:
         self._tags = {tag.handle: tag for tag in tags}
         self._on_readings = on_readings
         self._on_state = on_state
+        self._on_late = on_late
         self._limiter = limiter
         self._grace_s = grace_s
+        self._home = home
         self._session: DeviceSession | None = None
+        self._cursor: Any = None
+        self._intake = Intake(
+            self._tags,
+            is_ours=connection.config.clock == "ours",
+            remembers=hasattr(driver_class, "resume"),
+        )
 
     async def run(self) -> None:
         """Stay connected until cancelled, then close within two seconds."""
@@ -79,6 +96,36 @@ class ConnectionSupervisor:
         finally:
             liveness.stop()
             self.health.phase = ConnectionPhase.STOPPED
+
+    @property
+    def has_durable_cursor(self) -> bool:
+        """Whether its `cursor` may be kept for another process."""
+        return getattr(self._driver_class, "IS_DURABLE", False)
+
+    @property
+    def cursor(self) -> Any:
+        """How far what was handed on reaches; None where its driver cannot resume."""
+        if self._session is not None:
+            self._note_cursor(self._session)
+        return self._cursor
+
+    def resume(self, cursor: Any) -> None:
+        """Go on behind `cursor` with the next session."""
+        self._cursor = cursor
+
+    def kept(self, cursor: Any) -> None:
+        """Everything up to `cursor` is safe on the disk: the source may be tidied up."""
+        if self._session is not None:
+            self._session.kept(cursor)
+
+    def change(self, tags: Sequence[BoundTag]) -> None:
+        """Read other tags from now on, over the session there is; those that stay notice nothing."""
+        self._tags = {tag.handle: tag for tag in tags}
+        self._intake.change(self._tags)
+        problems = self.health.problems
+        self.bound({handle: problems[handle] for handle in problems if handle in self._tags})
+        if self._session is not None:
+            self._session.change(self._tags)
 
     async def write(self, items: Sequence[tuple[int, Value]]) -> list[str]:
         """Write values to tags by handle; one problem each, empty where it worked.
@@ -94,13 +141,18 @@ class ConnectionSupervisor:
     async def _attempt(self, liveness: Liveness) -> None:
         """One session from start to end; returns when it is over, for whatever reason."""
         session: DeviceSession | None = None
+        is_lost = True
         try:
             self.health.phase = ConnectionPhase.CONNECTING
             session = self._session = self._new_session(liveness)
             async with self._limiter or nullcontext():  # each holder has a deadline
-                await session.open()
+                is_resumed = await session.open(self._cursor)
+            self._intake.began(_now_ms(), is_resumed=is_resumed)
             self.health.phase = ConnectionPhase.BINDING
             await session.serve()
+        except asyncio.CancelledError:
+            is_lost = False
+            raise
         except (UnsError, OSError) as error:  # TimeoutError is an OSError
             self._failed(_sentence(error), liveness)
         except Exception as error:
@@ -113,10 +165,22 @@ class ConnectionSupervisor:
         finally:
             self._session = None
             if session is not None:
-                await session.close()
+                self._note_cursor(session)
+                await session.end(is_lost=is_lost)
+
+    def _note_cursor(self, session: DeviceSession) -> None:
+        """Remember how far this session reached; one that delivered nothing changes nothing."""
+        try:
+            cursor = session.cursor
+        except Exception:
+            log.exception("%s: driver %s lost its place", self.name, self._connection.driver)
+            return
+        if cursor is not None:
+            self._cursor = cursor
 
     def _new_session(self, liveness: Liveness) -> DeviceSession:
         driver = self._driver_class(self._connection.config)
+        driver.home = self._home
         tags = tuple(self._tags.values())
         return DeviceSession(self.name, driver, tags, liveness, self, grace_s=self._grace_s)
 
@@ -162,15 +226,25 @@ class ConnectionSupervisor:
         if health.phase in _SERVING:
             self._settle_phase()
 
+    def refreshed(self, readings: Sequence[Reading]) -> None:
+        """A session was resumed: what did not change meanwhile is stale no longer."""
+        self.health.readings += len(readings)
+        self._on_readings(self._intake.refreshed(readings, _now_ms()))
+
     def delivered(self, readings: Sequence[Reading]) -> None:
         """The session has readings; times that the driver left open are filled in."""
-        now_ms = _now_ms()
-        stamped = [
-            reading if reading[3] else (reading[0], reading[1], reading[2], now_ms)
-            for reading in readings
-        ]
-        self.health.readings += len(stamped)
-        self._on_readings(stamped)
+        current, late = self._intake.take(readings, _now_ms())
+        self.health.readings += len(readings)
+        if late:
+            self.health.late += len(late)
+            current = self._without_late(current, late)
+        self._on_readings(current)
+
+    def _without_late(self, current: list[Reading], late: list[Reading]) -> list[Reading]:
+        if self._on_late is None:
+            return late + current
+        self._on_late(late)
+        return current
 
     def _went_silent(self) -> None:
         health = self.health

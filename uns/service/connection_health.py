@@ -41,5 +41,6 @@ class ConnectionHealth:
     tags_bad: int = 0
     problems: dict[int, str] = field(default_factory=dict)  # handle → why the device refuses it
     readings: int = 0
+    late: int = 0  # of them, those that were overtaken: they go out as historical
     overruns: int = 0  # scans skipped because an earlier one took too long
     scan_s: float = 0.0  # how long the latest scan took

@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
-from typing import Protocol
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from typing import Any, Protocol
 
-from bridges.driver import BoundTag, CanWrite, Driver, PollDriver, PushDriver
-from uns.errors import DeviceError
+from bridges.driver import (
+    BindResult,
+    BoundTag,
+    CanReadNow,
+    CanResume,
+    CanTidy,
+    CanWrite,
+    Driver,
+    PollDriver,
+    PushDriver,
+)
+from uns.errors import DeviceError, UnsError
 from uns.metric import Quality, Reading, Value
 from uns.service.liveness import Liveness
 from uns.service.scan import ScanClass, ScanSchedule
@@ -20,7 +30,7 @@ log = logging.getLogger("uns.connection")
 
 CONNECT_S = 10.0  # the kernel alone would try a dead address for two minutes
 _STOP_S = 0.5  # for a driver's `run` to end; with the next, two seconds in all
-_CLOSE_S = 1.5
+_END_S = 1.5
 WRITE_S = 10.0
 PROVEN_S = 30.0  # data flowed this long: the next failure is a new story
 FIRST_RETRY_S = 5.0  # tags that the device refuses are tried again, less and less often
@@ -28,6 +38,7 @@ LONGEST_RETRY_S = 60.0
 _BIND_S = 30.0
 _BINDS_PER_S = 500  # a slow server takes a minute for 100,000 tags, measured with node-opcua
 _ANSWER_S = 1.5  # what a scan may take at least, before it counts as silence
+_READ_ALL_S = 30.0
 _FIRST_SCAN_S = 30.0  # nothing is known yet of how long this device takes
 _NEVER = float("inf")
 
@@ -46,6 +57,9 @@ class SessionOwner(Protocol):
 
     def delivered(self, readings: Sequence[Reading]) -> None:
         """Readings, some with time 0."""
+
+    def refreshed(self, readings: Sequence[Reading]) -> None:
+        """A session goes on from the last one: its tags, read anew where that is possible."""
 
     def scanned(self, took_s: float, missed: int) -> None:
         """A scan took so long, and made so many others be skipped."""
@@ -66,6 +80,7 @@ class DeviceSession:
     ) -> None:
         self._name = name
         self._driver = driver
+        self._resumable = driver if isinstance(driver, CanResume) else None
         self._tags = {tag.handle: tag for tag in tags}
         self._liveness = liveness
         self._owner = owner
@@ -73,6 +88,10 @@ class DeviceSession:
         self._clock = asyncio.get_running_loop().time
         self._one_at_a_time = asyncio.Lock()  # a write goes between two scans, never into one
         self._problems: dict[int, str] = {}
+        self._wanted: Mapping[int, BoundTag] | None = None  # other tags than those that are bound
+        self._wake = asyncio.Event()
+        self._cursor: Any = None
+        self._is_resumed = False
         self._schedule: ScanSchedule | None = None
         self._is_over = False
         self._next_within_s = _NEVER  # the next sign of life, once one was seen
@@ -86,14 +105,38 @@ class DeviceSession:
         """Whether the device answered since the tags were bound."""
         return self._flowing_since < _NEVER
 
-    async def open(self) -> None:
-        """Make the one attempt to reach the device."""
+    @property
+    def cursor(self) -> Any:
+        """How far what was passed on reaches, where the driver can resume; otherwise None."""
+        if self._resumable is not None and isinstance(self._driver, PushDriver):
+            return self._resumable.cursor
+        return self._cursor
+
+    async def open(self, cursor: Any = None) -> bool:
+        """Make the one attempt to reach the device; return whether it goes on behind `cursor`."""
+        resumed = None if cursor is None else self._resumable
+        if resumed is not None:
+            resumed.resume(cursor)
         async with _deadline(CONNECT_S, "could not connect"):
             await self._driver.open()
+        self._is_resumed = resumed is not None and resumed.cursor is not None
+        return self._is_resumed
+
+    def kept(self, cursor: Any) -> None:
+        """Tell a driver that tidies up how far its source is safe."""
+        if isinstance(self._driver, CanTidy):
+            self._driver.kept(cursor)
+
+    def change(self, tags: Mapping[int, BoundTag]) -> None:
+        """Serve other tags from the next pause on; those that stay notice nothing."""
+        self._wanted = tags
+        self._wake.set()
 
     async def serve(self) -> None:
         """Bind the tags and pass readings on until the session is over; then raise why."""
         await self._bind(list(self._tags.values()))
+        if self._is_resumed and isinstance(self._driver, CanReadNow):
+            await self._read_all(self._driver)
         match self._driver:
             case PushDriver() as driver:
                 await self._collect(driver)
@@ -110,14 +153,18 @@ class DeviceSession:
         async with _deadline(WRITE_S, "the write was not answered"), self._one_at_a_time:
             return await driver.write(items)
 
-    async def close(self) -> None:
-        """End the session within two seconds, whatever the driver does."""
+    async def end(self, *, is_lost: bool) -> None:
+        """End the session within two seconds, whatever the driver does.
+
+        One that was lost leaves the device what it keeps for the next.
+        """
         self._is_over = True
+        resumable = self._resumable if is_lost else None
         try:
-            async with asyncio.timeout(_CLOSE_S):
-                await self._driver.close()
+            async with asyncio.timeout(_END_S):
+                await (resumable.abandon() if resumable is not None else self._driver.close())
         except TimeoutError:
-            log.warning("%s did not close within %g s and was abandoned", self._name, _CLOSE_S)
+            log.warning("%s did not close within %g s and was abandoned", self._name, _END_S)
         except Exception:
             log.exception("%s failed to close", self._name)
 
@@ -139,12 +186,29 @@ class DeviceSession:
         if not self.is_flowing:
             self._flowing_since = now
             self._owner.flowing()
+            if self._is_resumed and not isinstance(self._driver, CanReadNow):
+                self._owner.refreshed(())
             self._report_refused(self._problems)
         if not self._is_proven and now - self._flowing_since > PROVEN_S:
             self._prove()
 
     async def ready(self) -> None:
         """Let the driver go on (its Sink): what it delivers is taken at once."""
+
+    async def _read_all(self, driver: CanReadNow) -> None:
+        """Read what did not change during the loss, too: it was marked stale meanwhile.
+
+        What the source kept for us comes behind it, and is history then.
+        """
+        handles = tuple(handle for handle in self._tags if handle not in self._problems)
+        try:
+            async with _deadline(_READ_ALL_S, "the tags were not read anew"):
+                readings = await driver.read_now(handles)
+        except (UnsError, OSError) as error:
+            log.warning("%s: what did not change stays stale: %s", self._name, error)
+            return
+        self.alive()
+        self._owner.refreshed(readings)
 
     def _prove(self) -> None:
         self._is_proven = True
@@ -153,10 +217,11 @@ class DeviceSession:
     # ------------------------------------------------------------ tags the device refuses
 
     async def _bind(self, tags: Sequence[BoundTag]) -> None:
-        async with _deadline(
-            _BIND_S + len(tags) / _BINDS_PER_S, "the device did not take its tags"
-        ):
-            results = await self._driver.bind(tags)
+        results: Sequence[BindResult] = ()
+        if tags:
+            limit_s = _BIND_S + len(tags) / _BINDS_PER_S
+            async with _deadline(limit_s, "the device did not take its tags"):
+                results = await self._driver.bind(tags)
         answered = {result.handle: result.problem for result in results}
         for tag in tags:
             problem = answered.get(tag.handle, "the driver said nothing about it")
@@ -177,6 +242,33 @@ class DeviceSession:
         if self._schedule is not None:
             self._schedule.add(accepted, self._clock())
 
+    async def _change_tags(self, wanted: Mapping[int, BoundTag]) -> None:
+        """Let go of tags that are gone and take up those that are new."""
+        self._wanted = None
+        gone = [handle for handle, tag in self._tags.items() if wanted.get(handle) != tag]
+        new = [tag for handle, tag in wanted.items() if self._tags.get(handle) != tag]
+        self._tags = dict(wanted)
+        for handle in gone:
+            self._problems.pop(handle, None)
+        if self._schedule is not None:
+            self._schedule.remove(gone)
+        if gone:
+            async with _deadline(_BIND_S, "the device did not let go of tags"):
+                await self._driver.unbind(gone)
+        await self._bind(new)
+        refused = {tag.handle for tag in new} & self._problems.keys()
+        if self.is_flowing:
+            self._report_refused({handle: self._problems[handle] for handle in refused})
+        if self._schedule is not None:
+            self._schedule.add([tag for tag in new if tag.handle not in refused], self._clock())
+
+    async def _nap(self, until: float) -> None:
+        """Wait for a time on the loop's clock, or for something to do."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout_at(until):
+                await self._wake.wait()
+        self._wake.clear()
+
     def _report_refused(self, problems: dict[int, str]) -> None:
         if problems:
             self._owner.delivered([(handle, None, int(Quality.BAD), 0) for handle in problems])
@@ -188,16 +280,19 @@ class DeviceSession:
         self._next_within_s = max(silence_s + 0.5, self._grace_s)
         began = self._clock()
         running = asyncio.create_task(driver.run(self), name=f"push:{self._name}")
+        running.add_done_callback(lambda _: self._wake.set())
         try:
             while not running.done():
                 # Until the first word, the session's own age counts as silence.
                 over_at = max(self._liveness.last_seen, began) + silence_s
-                await asyncio.wait([running], timeout=min(over_at, self._retry_at) - self._clock())
+                await self._nap(min(over_at, self._retry_at))
                 if running.done():
                     break
                 if self._clock() >= max(self._liveness.last_seen, began) + silence_s:
                     raise DeviceError(f"no sign of life for {silence_s:.1f} s")
-                if self._clock() >= self._retry_at:
+                if self._wanted is not None:
+                    await self._change_tags(self._wanted)
+                elif self._clock() >= self._retry_at:
                     await self._retry_refused()
             running.result()
             raise DeviceError("the driver ended the session without a reason")
@@ -215,6 +310,9 @@ class DeviceSession:
         if not tags:
             self.alive()  # it refused every tag, which is an answer too
         while True:
+            if self._wanted is not None:
+                await self._change_tags(self._wanted)
+                continue
             now = self._clock()
             if now >= self._retry_at:
                 await self._retry_refused()
@@ -222,7 +320,7 @@ class DeviceSession:
             scan = schedule.next(now)
             due = scan.due if scan else _NEVER
             if scan is None or due > now:
-                await asyncio.sleep(max(0.0, min(due, self._retry_at) - now))
+                await self._nap(min(due, self._retry_at))
                 continue
             async with self._one_at_a_time:
                 await self._scan_once(driver, schedule, scan)
@@ -238,6 +336,8 @@ class DeviceSession:
         schedule.scanned(scan, began, now)
         self._owner.scanned(now - began, schedule.overruns - missed)
         self.readings(readings)
+        if self._resumable is not None:
+            self._cursor = self._resumable.cursor
         if not self._is_proven and schedule.is_complete and _any_good(readings):
             self._prove()
 

@@ -123,6 +123,13 @@ class EdgeNodeService:
             self.health.overtaken += half
         self._wake.set()
 
+    def late(self, device_id: str, readings: Sequence[Reading]) -> None:
+        """Take readings that newer ones overtook: they go out behind the live values, as history.
+
+        Each has a time of its own.
+        """
+        self._keep(device_id, readings)
+
     def device_up(self, device_id: str) -> None:
         """Say that a device answers: it is born with the values given so far."""
         self._flush()

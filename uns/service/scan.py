@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from bridges.driver import BoundTag
@@ -54,6 +54,16 @@ class ScanSchedule:
                 continue
             held.handles = (*held.handles, *handles)
             held.due = now
+
+    def remove(self, handles: Collection[int]) -> None:
+        """Leave tags out from now on."""
+        gone = frozenset(handles)
+        for scan in list(self._classes.values()):
+            left = tuple(handle for handle in scan.handles if handle not in gone)
+            if not left:
+                del self._classes[scan.scan_s]
+            elif len(left) < len(scan.handles):
+                scan.handles = left
 
     def next(self, now: float) -> ScanClass | None:
         """The class to scan next: the fastest that is due, else the one due first."""

@@ -23,6 +23,11 @@ class State:
         self._opening = self._database.opening
         self._kept: dict[str, str] = {}  # what this process has put on the disk
 
+    @property
+    def folder(self) -> Path:
+        """Where the file is."""
+        return self._database.path.parent
+
     def get(self, key: str, default: Any = None) -> Any:
         """The fact called `key`, or `default`."""
         with self._database.reading() as connection:
