@@ -18,8 +18,6 @@ from bridges.driver import (
     CanDescribe,
     CanReadNow,
     CanResume,
-    CanWrite,
-    Driver,
     PushDriver,
 )
 from uns.metric import DataType, Quality, Reading, Value
@@ -47,7 +45,7 @@ class Abilities(Subject):
     async def test_what_is_written_is_read_back(self, shared_device: Device) -> None:
         """A value that was written without a problem is what the device shows then."""
         async with self._writing(shared_device.port) as (held, tag, value):
-            assert [""] == await _written(held.driver, [(tag, value)])
+            assert [""] == await held.write([(tag, value)])
             await held.notes.until(lambda: held.notes.of(tag.handle)[-1:] != [])
             await held.notes.until(lambda: _is(value, held.notes.of(tag.handle)[-1][1]))
 
@@ -56,7 +54,7 @@ class Abilities(Subject):
         async with self._writing(shared_device.port) as (held, tag, _):
             if tag.datatype.is_text:
                 pytest.skip("anything can be written to a text")
-            (problem,) = await _written(held.driver, [(tag, "twelve")])
+            (problem,) = await held.write([(tag, "twelve")])
             assert problem
             await held.latest(0)
 
@@ -66,7 +64,7 @@ class Abilities(Subject):
         async with self._writing(port) as (held, tag, value):
             (far,) = self.tags(port, [FAR])
             await held.bind([far])
-            wrong, right = await _written(held.driver, [(far, 1), (tag, value)])
+            wrong, right = await held.write([(far, 1), (tag, value)])
             assert ("", True) == (right, bool(wrong))
             await held.latest(0)
 
@@ -76,20 +74,14 @@ class Abilities(Subject):
         """One reading for each handle, of now, and none from what was known."""
         port = shared_device.port
         async with opened(self.driver(port), self.tags(port, [0, 1])) as held:
-            driver = held.driver
-            if not isinstance(driver, CanReadNow):
+            if not isinstance(held.driver, CanReadNow):
                 pytest.skip(f"the driver {self.protocol} reads nothing out of turn")
-            first = await self._read_now(driver)
+            first = await held.read_now([1, 0])
             await asyncio.sleep(_HALF_S)
-            later = await self._read_now(driver)
-            assert all(cast("int", later[n][1]) > cast("int", first[n][1]) for n in (0, 1))
-
-    async def _read_now(self, driver: CanReadNow) -> dict[int, Reading]:
-        async with asyncio.timeout(_SOON_S):
-            readings = await driver.read_now([1, 0])
-        assert {0, 1} == {handle for handle, *_ in readings}
-        assert [Quality.GOOD] * 2 == [quality for _, _, quality, _ in readings]
-        return {reading[0]: reading for reading in readings}
+            later = await held.read_now([1, 0])
+            for n in (0, 1):
+                assert (Quality.GOOD, Quality.GOOD) == (first[n][2], later[n][2])
+                assert cast("int", first[n][1]) < cast("int", later[n][1])
 
     # ------------------------------------------------------------ what the device has
 
@@ -198,12 +190,6 @@ class Abilities(Subject):
         tag = self.tag(port, _WRITTEN, address, datatype)
         async with opened(self.driver(port), [*self.tags(port, [0]), tag]) as held:
             yield held, tag, value
-
-
-async def _written(driver: Driver, items: Sequence[tuple[BoundTag, Value]]) -> list[str]:
-    assert isinstance(driver, CanWrite)
-    async with asyncio.timeout(_SOON_S):
-        return await driver.write(items)
 
 
 def _is(expected: Value, held: Value) -> bool:

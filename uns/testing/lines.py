@@ -21,7 +21,7 @@ __all__ = ["Lines", "assert_counting"]
 
 _Serve: TypeAlias = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
-_SOME_S = 1.5
+_SOME_S = 1.0
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _GROWN_MB = 64
 

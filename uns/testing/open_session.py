@@ -8,9 +8,17 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
-from bridges.driver import BindResult, BoundTag, Driver, PollDriver, PushDriver
+from bridges.driver import (
+    BindResult,
+    BoundTag,
+    CanReadNow,
+    CanWrite,
+    Driver,
+    PollDriver,
+    PushDriver,
+)
 from uns.errors import DeviceError
-from uns.metric import Reading
+from uns.metric import Reading, Value
 from uns.testing.watch import Collector
 
 __all__ = ["OpenSession", "closed", "opened", "stopped"]
@@ -21,16 +29,20 @@ CLOSE_S = 2.5  # two seconds of promise and what a busy machine adds
 
 
 class OpenSession:
-    """A driver that is open; `notes` takes what it says of the tags that it accepted."""
+    """A driver that is open; `notes` takes what it says of the tags that it accepted.
+
+    Like the runtime, it asks a driver for one thing at a time; only `run` goes on meanwhile.
+    """
 
     def __init__(self, driver: Driver) -> None:
         self.driver = driver
         self.notes = Collector()
+        self._one_at_a_time = asyncio.Lock()
         self._handles: tuple[int, ...] = ()
 
     async def bind(self, tags: Sequence[BoundTag]) -> list[BindResult]:
         """Introduce tags; those without a problem are read from now on."""
-        async with asyncio.timeout(_ANSWER_S):
+        async with asyncio.timeout(_ANSWER_S), self._one_at_a_time:
             results = await self.driver.bind(tags)
         accepted = {result.handle for result in results if not result.problem}
         self._handles = tuple(sorted({*self._handles, *accepted}))
@@ -39,8 +51,22 @@ class OpenSession:
     async def unbind(self, handles: Sequence[int]) -> None:
         """Forget tags."""
         self._handles = tuple(handle for handle in self._handles if handle not in handles)
-        async with asyncio.timeout(_ANSWER_S):
+        async with asyncio.timeout(_ANSWER_S), self._one_at_a_time:
             await self.driver.unbind(handles)
+
+    async def write(self, items: Sequence[tuple[BoundTag, Value]]) -> list[str]:
+        """Write values; one problem each."""
+        assert isinstance(self.driver, CanWrite)
+        async with asyncio.timeout(_ANSWER_S), self._one_at_a_time:
+            return await self.driver.write(items)
+
+    async def read_now(self, handles: Sequence[int]) -> dict[int, Reading]:
+        """Read bound tags out of turn."""
+        assert isinstance(self.driver, CanReadNow)
+        async with asyncio.timeout(_ANSWER_S), self._one_at_a_time:
+            readings = await self.driver.read_now(handles)
+        assert sorted(handles) == sorted(handle for handle, *_ in readings)
+        return {reading[0]: reading for reading in readings}
 
     async def latest(self, handle: int) -> Reading:
         """The next reading of a tag."""
@@ -56,8 +82,9 @@ class OpenSession:
         assert isinstance(driver, PollDriver)
         while True:
             await self.notes.ready()
-            if self._handles:
-                self.notes.readings(await driver.read(self._handles))
+            async with self._one_at_a_time:
+                if self._handles:
+                    self.notes.readings(await driver.read(self._handles))
             await asyncio.sleep(_SCAN_S)
 
 

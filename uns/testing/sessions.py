@@ -24,7 +24,7 @@ __all__ = ["FAR", "Sessions"]
 
 FAR = TAGS + 500  # the number of a tag that no device has
 _RESET_S = 10.0
-_RECONNECTING_S = 8.0
+_RECONNECTING_S = 5.0
 _FEWEST_SESSIONS = 20
 _SETTLING = 60  # looks, until threads and sockets of the last session have to be gone
 

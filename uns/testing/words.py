@@ -42,7 +42,7 @@ class Words(Subject):
         config = self.config(_PORT)
         known = [self.address(0), *self.addresses()]
 
-        @settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+        @settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
         @given(st.one_of(st.text(max_size=40), _mutations(known)))
         @example("")
         @example(" ")
