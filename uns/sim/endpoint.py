@@ -20,6 +20,7 @@ log = logging.getLogger("uns.sim")
 
 #: The simulated server of each driver; those without a row need none, or have none yet.
 SERVERS: Final = {
+    "logix": "uns.sim.logix_endpoint:LogixEndpoint",
     "modbus": "uns.sim.modbus_endpoint:ModbusEndpoint",
     "opcua": "uns.sim.opcua_endpoint:OpcUaEndpoint",
     "s7": "uns.sim.s7_endpoint:S7Endpoint",
