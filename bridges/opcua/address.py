@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -140,7 +139,7 @@ def _read_guid(written: str, column: int) -> UUID:
 def _read_bytes(written: str, column: int) -> bytes:
     try:
         return base64.b64decode(written, validate=True)
-    except binascii.Error:
+    except ValueError:  # not ASCII, or not base64
         raise AddressError(
             f"`b={written}` is not base64",
             column=column,
