@@ -20,6 +20,7 @@ from uns.project.project import Project
 from uns.reporting import Reporter
 from uns.service.backlog_keeper import BacklogKeeper
 from uns.service.connection import ConnectionState, ConnectionSupervisor
+from uns.service.connection_flow import FlowSource
 from uns.service.cursors import LOOK_S, Cursors
 from uns.service.definitions import definitions_of, devices_of
 from uns.service.device_writes import DeviceWrites, Write, refusal
@@ -111,6 +112,18 @@ class BridgeService:
     def connections(self) -> dict[str, ConnectionSupervisor]:
         """The links to devices, by key."""
         return {key: link.supervisor for key, link in self._links.items()}
+
+    def flows(self) -> list[FlowSource]:
+        """The links to devices as they are now, for whoever tells how they go."""
+        return [
+            FlowSource(
+                link.connection,
+                [device.machine for device in self._devices_on.get(key, ())],
+                self._roster.tags,
+                link.supervisor.health,
+            )
+            for key, link in self._links.items()
+        ]
 
     async def run(self) -> None:
         """Bridge until cancelled."""

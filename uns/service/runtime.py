@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from uns.mqtt import Broker
 from uns.namespace import Alias
 from uns.project.project import Project
 from uns.service.bridge import BridgeService
+from uns.service.bridge_presence import BridgePresence
+from uns.service.connection_flow import flow_name
 from uns.service.namespace import NamespaceService
 from uns.service.reload_difference import Difference, difference, restart_reason
 from uns.service.routes import RouteService, stamped
@@ -95,7 +98,7 @@ def _lines(project: Project) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Running:
-    part: Part
+    part: str
     task: asyncio.Task[None]
 
 
@@ -123,6 +126,7 @@ class Runtime:
         self._folder = state_folder
         self._kept: list[State | Backlog] = []
         self.bridge = self._bridge(project, machines, brokers) if Part.BRIDGES in parts else None
+        self._presence = self._presence_of(self.bridge, brokers) if self.bridge else None
         self.namespace = (
             NamespaceService(
                 project.enterprise,
@@ -159,6 +163,17 @@ class Runtime:
         )
         self._kept.append(backlog)
         return BridgeService(project, machines, brokers, state, backlog, get_driver)
+
+    def _presence_of(self, bridge: BridgeService, brokers: Sequence[Broker]) -> BridgePresence:
+        """How the bridges show themselves; a host may run several, each for a part of the plant."""
+        parts = [socket.gethostname().partition(".")[0], *self._select]
+        return BridgePresence(
+            self._project.enterprise,
+            flow_name("-".join(["bridges", *parts])),
+            brokers,
+            bridge.flows,
+            lambda: {words.name or words.use for words in self._project.routes},
+        )
 
     async def run(self) -> None:
         """Run until cancelled, then leave in order: deaths first, the tree's writer last.
@@ -214,6 +229,7 @@ class Runtime:
             for part, service in (
                 (Part.NAMESPACE, self.namespace),
                 (Part.ROUTES, self.routes),
+                ("presence", self._presence),
                 (Part.BRIDGES, self.bridge),
             )
             if service is not None
@@ -229,8 +245,8 @@ class Runtime:
             for kept in self._kept:
                 kept.close()
 
-    def _started(self, part: Part, run: Callable[[], Awaitable[None]]) -> _Running:
-        task = asyncio.create_task(keep_running(part.value, run), name=part.value)
+    def _started(self, part: str, run: Callable[[], Awaitable[None]]) -> _Running:
+        task = asyncio.create_task(keep_running(part, run), name=part)
         return _Running(part, task)
 
     async def _leave(self, running: Sequence[_Running]) -> None:
