@@ -71,3 +71,13 @@ async def test_a_cursor_that_is_no_json_is_said_once(state: State, caplog):
         assert {} == await _keep(cursors, second + 1.5)
     assert 1 == len(caplog.records)
     assert "cannot be kept" in caplog.text
+
+
+async def test_what_waits_for_a_slow_broker_is_not_safe(state: State):
+    """The time of its cursor begins anew, for as long as that lasts."""
+    cursors = Cursors(state, 16.0)
+    for second in range(30):
+        cursors.taken("sql://mes", second, float(second))
+        cursors.hold("sql://mes", float(second))
+    assert {} == await _keep(cursors, 44.0)
+    assert {"sql://mes": 29} == await _keep(cursors, 45.5)

@@ -96,3 +96,12 @@ def test_tags_that_are_gone_are_not_scanned():
     assert ((1,), due) == (tuple(schedule.next(0.0).handles), schedule.next(0.0).due)
     schedule.remove([1])
     assert None is schedule.next(9.0)
+
+
+def test_scans_that_nobody_could_take_are_left_out():
+    """Whole intervals that passed are, and are no overruns; what is due stays due once."""
+    schedule = ScanSchedule(tags(1, 10), "plc", 0.0)
+    assert 5 == schedule.postpone(5.5)
+    assert 5.0 == schedule.next(5.5).due
+    assert 0 == schedule.overruns
+    assert 0 == schedule.postpone(5.9)

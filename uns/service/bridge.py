@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os.path
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -130,6 +131,7 @@ class BridgeService:
         try:
             await self._run()
         finally:
+            self._release(at_once=True)
             self._keeper.commit()  # what the edge nodes could not send when they left
             self._note_cursors(self._links)
             if not self._backlog.is_dirty:
@@ -301,6 +303,7 @@ class BridgeService:
             on_readings=lambda readings: self._read(key, readings),
             on_state=lambda state: self._changed(key, state),
             on_late=self._late,
+            is_full=lambda: self._is_full(key),
             limiter=self._limiter,
             label=self._where(key),
             home=self._state.folder,
@@ -361,16 +364,51 @@ class BridgeService:
             by_device.setdefault(key, (device, []))[1].append(reading)
         for device, batch in by_device.values():
             batch += self._reporter.observed(device.derived.observed(batch), now_ms())
-            aliases = device.alias_of
-            device.edge.observed(
-                device.machine.sparkplug.device_id,
-                [(aliases[handle], value, quality, ts) for handle, value, quality, ts in batch],
-            )
+            dropped: Counter[int] = Counter()
+            self._hand_on(device, device.conflation.passed(batch, self._roster.every, dropped))
+            self._count_conflated(dropped)
+
+    def _hand_on(self, device: Device, readings: Iterable[Reading]) -> None:
+        aliases = device.alias_of
+        device.edge.observed(
+            device.machine.sparkplug.device_id,
+            [
+                (aliases[handle], value, quality, ts)
+                for handle, value, quality, ts in readings
+                if handle in aliases  # what waited may be gone by now
+            ],
+        )
 
     async def _tick(self) -> None:
         while True:
             await asyncio.sleep(TICK_S)
             self._report(self._reporter.tick(now_ms()))
+            self._release()
+            for key, link in self._links.items():
+                link.supervisor.health.queue = sum(edge.waiting for edge in self._edges_of(key))
+
+    # ------------------------------------------------------------------ back-pressure
+
+    def _is_full(self, key: str) -> bool:
+        """Whether a broker is too slow for what this connection delivers."""
+        return any(edge.is_full for edge in self._edges_of(key))
+
+    def _edges_of(self, key: str) -> list[EdgeNodeService]:
+        """The edge nodes behind a connection, each once."""
+        devices = self._devices_on.get(key, ())
+        return list({id(device.edge): device.edge for device in devices}.values())
+
+    def _release(self, *, at_once: bool = False) -> None:
+        """Let go what waited for room at edge nodes that have some again."""
+        for device in self._roster.devices.values():
+            if readings := device.conflation.released(at_once=at_once):
+                self._hand_on(device, readings)
+
+    def _count_conflated(self, dropped: Mapping[int, int]) -> None:
+        for handle, count in dropped.items():
+            source = self._roster.tags[handle].source
+            if source and source.connection in self._links:
+                self._links[source.connection].supervisor.health.conflated += count
 
     # ------------------------------------------------------------------ cursors
 
@@ -385,6 +423,8 @@ class BridgeService:
     def _note_cursors(self, links: Mapping[str, _Link]) -> None:
         for key, link in links.items():
             if link.supervisor.has_durable_cursor:
+                if self._is_full(key):
+                    self._cursors.hold(key, time.monotonic())
                 self._cursors.taken(key, link.supervisor.cursor, time.monotonic())
 
     def _kept(self, key: str, cursor: object) -> None:

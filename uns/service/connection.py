@@ -44,7 +44,7 @@ class ConnectionSupervisor:
     `on_readings` gets batches of readings with their times filled in, `on_state` gets DOWN at
     most three seconds after the last sign of life and UP before the first reading that follows.
     `on_late` gets what was overtaken before it came (see intake.py); without it that precedes the
-    current readings of its batch. All are called in the event loop and must not block. `limiter`
+    current readings of its batch. While `is_full`, drivers wait and scans are left out. All are called in the event loop and must not block. `limiter`
     bounds how many connections are being opened at the same time.
     """
 
@@ -57,6 +57,7 @@ class ConnectionSupervisor:
         on_state: Callable[[ConnectionState], None],
         *,
         on_late: Callable[[list[Reading]], None] | None = None,
+        is_full: Callable[[], bool] = lambda: False,
         limiter: asyncio.Semaphore | None = None,
         label: str = "",
         grace_s: float = GRACE_S,
@@ -74,6 +75,7 @@ class ConnectionSupervisor:
         self._on_readings = on_readings
         self._on_state = on_state
         self._on_late = on_late
+        self.is_full = is_full
         self._limiter = limiter
         self._grace_s = grace_s
         self._home = home
@@ -132,11 +134,23 @@ class ConnectionSupervisor:
 
         Raises DeviceError when there is no session, or its driver cannot write.
         """
+        session = self._flowing_session()
+        return await session.write([(self._tags[handle], value) for handle, value in items])
+
+    async def read_now(self, handles: Sequence[int]) -> list[Reading]:
+        """Ask the device for tags out of turn, between two scans; they are not handed on.
+
+        Raises DeviceError when there is no session, or its driver cannot be asked.
+        """
+        readings = await self._flowing_session().read_now(handles)
+        return self._intake.stamped(readings, _now_ms())
+
+    def _flowing_session(self) -> DeviceSession:
         session = self._session
         if session is None or not session.is_flowing:
             reason = self.health.last_error or "not connected yet"
             raise DeviceError(f"{self.name} is not connected: {reason}")
-        return await session.write([(self._tags[handle], value) for handle, value in items])
+        return session
 
     async def _attempt(self, liveness: Liveness) -> None:
         """One session from start to end; returns when it is over, for whatever reason."""
@@ -268,6 +282,10 @@ class ConnectionSupervisor:
         self.health.state = state
         self.health.since_ms = _now_ms()
         self._on_state(state)
+
+    def stretched(self, scans: int) -> None:
+        """So many scans were left out because values could not be handed on."""
+        self.health.stretched += scans
 
     def scanned(self, took_s: float, missed: int) -> None:
         """A scan took so long, and made so many others be skipped."""

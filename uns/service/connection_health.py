@@ -42,5 +42,8 @@ class ConnectionHealth:
     problems: dict[int, str] = field(default_factory=dict)  # handle → why the device refuses it
     readings: int = 0
     late: int = 0  # of them, those that were overtaken: they go out as historical
+    conflated: int = 0  # values that newer ones replaced because a broker was too slow
+    queue: int = 0  # readings that wait for a broker, of the lines behind this connection
+    stretched: int = 0  # scans left out because a broker was too slow
     overruns: int = 0  # scans skipped because an earlier one took too long
     scan_s: float = 0.0  # how long the latest scan took

@@ -49,6 +49,14 @@ class Cursors:
         self._newest[key] = cursor
         self._taken.setdefault(key, deque()).append((now_s, cursor))
 
+    def hold(self, key: str, now_s: float) -> None:
+        """What a connection delivered still waits for a slow broker: its time begins anew."""
+        waiting = self._taken.get(key)
+        if waiting:
+            newest = waiting[-1][1]
+            waiting.clear()
+            waiting.append((now_s, newest))
+
     def settled(self, now_s: float) -> dict[str, Any]:
         """The cursors that may be kept by now and are not yet."""
         due: dict[str, Any] = {}

@@ -23,6 +23,7 @@ from uns.errors import DeviceError, UnsError
 from uns.metric import Quality, Reading, Value
 from uns.service.liveness import Liveness
 from uns.service.scan import ScanClass, ScanSchedule
+from uns.service.turns import Rank, Turns
 
 __all__ = ["DeviceSession", "SessionOwner"]
 
@@ -32,6 +33,9 @@ CONNECT_S = 10.0  # the kernel alone would try a dead address for two minutes
 _STOP_S = 0.5  # for a driver's `run` to end; with the next, two seconds in all
 _END_S = 1.5
 WRITE_S = 10.0
+READ_NOW_S = 10.0
+_READY_S = 30.0  # a broker that takes nothing for so long is lost, and values go to the backlog
+_LOOK_S = 0.05  # between two looks at whether there is room again
 PROVEN_S = 30.0  # data flowed this long: the next failure is a new story
 FIRST_RETRY_S = 5.0  # tags that the device refuses are tried again, less and less often
 LONGEST_RETRY_S = 60.0
@@ -64,6 +68,12 @@ class SessionOwner(Protocol):
     def scanned(self, took_s: float, missed: int) -> None:
         """A scan took so long, and made so many others be skipped."""
 
+    def stretched(self, scans: int) -> None:
+        """So many scans were left out because values could not be handed on."""
+
+    def is_full(self) -> bool:
+        """Whether more was delivered than can be handed on for now."""
+
 
 class DeviceSession:
     """Opens, binds, serves and closes one driver. Used once; the next attempt gets another."""
@@ -86,7 +96,8 @@ class DeviceSession:
         self._owner = owner
         self._grace_s = grace_s
         self._clock = asyncio.get_running_loop().time
-        self._one_at_a_time = asyncio.Lock()  # a write goes between two scans, never into one
+        self._turns = Turns()  # a write goes between two scans, never into one
+        self._asked: dict[tuple[int, ...], tuple[int, ...]] = {}  # drivers plan by identity
         self._problems: dict[int, str] = {}
         self._wanted: Mapping[int, BoundTag] | None = None  # other tags than those that are bound
         self._wake = asyncio.Event()
@@ -150,8 +161,27 @@ class DeviceSession:
         driver = self._driver
         if not isinstance(driver, CanWrite):
             raise DeviceError(f"driver {self._driver.name} cannot write")
-        async with _deadline(WRITE_S, "the write was not answered"), self._one_at_a_time:
+        async with (
+            _deadline(WRITE_S, "the write was not answered"),
+            self._turns.taken(Rank.WRITE),
+        ):
             return await driver.write(items)
+
+    async def read_now(self, handles: Sequence[int]) -> list[Reading]:
+        """Read a few tags out of turn, one reading each, some with time 0."""
+        driver = self._driver
+        asked = tuple(handles)
+        asked = self._asked.setdefault(asked, asked)
+        async with (
+            _deadline(READ_NOW_S, "the question was not answered"),
+            self._turns.taken(Rank.READ_NOW),
+        ):
+            match driver:
+                case CanReadNow():
+                    return await driver.read_now(asked)
+                case PollDriver():
+                    return await driver.read(asked)
+        raise DeviceError(f"driver {driver.name} cannot read out of turn")
 
     async def end(self, *, is_lost: bool) -> None:
         """End the session within two seconds, whatever the driver does.
@@ -193,7 +223,12 @@ class DeviceSession:
             self._prove()
 
     async def ready(self) -> None:
-        """Let the driver go on (its Sink): what it delivers is taken at once."""
+        """Let the driver go on (its Sink) once the brokers keep up with what was delivered."""
+        until = self._clock() + _READY_S
+        while self._owner.is_full() and self._clock() < until:
+            if self.is_flowing:
+                self._liveness.seen(self._next_within_s)  # it is not the device that waits
+            await asyncio.sleep(_LOOK_S)
 
     async def _read_all(self, driver: CanReadNow) -> None:
         """Read what did not change during the loss, too: it was marked stale meanwhile.
@@ -322,7 +357,11 @@ class DeviceSession:
             if scan is None or due > now:
                 await self._nap(min(due, self._retry_at))
                 continue
-            async with self._one_at_a_time:
+            if self._owner.is_full():
+                await self.ready()
+                self._owner.stretched(schedule.postpone(self._clock()))
+                continue
+            async with self._turns.taken(Rank.SCAN):
                 await self._scan_once(driver, schedule, scan)
 
     async def _scan_once(self, driver: PollDriver, schedule: ScanSchedule, scan: ScanClass) -> None:

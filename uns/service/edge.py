@@ -35,6 +35,7 @@ log = logging.getLogger("uns.edge")
 
 FLUSH_S = 0.1  # readings that arrive within this time travel in one DDATA
 KEEPALIVE_S = 3  # a frozen bridge is dead to the broker after 1.5 times this
+FULL = 5_000  # readings that wait while the broker takes no more: then devices are held back
 MAXWAITING = 20_000  # readings of a device; past this the older half takes the backlog's way
 LEAVE_S = 2.0
 COUNT_S = 1.0  # between two values of the backlog's own metrics
@@ -108,6 +109,16 @@ class EdgeNodeService:
         self._births = (self._nbirth, topic(MessageType.DBIRTH, edge.node))
 
     # ------------------------------------------------------------------ what the bridge tells
+
+    @property
+    def waiting(self) -> int:
+        """How many readings wait to be made messages of."""
+        return sum(map(len, self._waiting.values()))
+
+    @property
+    def is_full(self) -> bool:
+        """Whether readings come faster than the broker takes them."""
+        return self._is_writing and self.waiting > FULL
 
     def observed(self, device_id: str, readings: Sequence[Reading]) -> None:
         """Take readings of a device; their handles are aliases."""

@@ -86,6 +86,13 @@ class Intake:
         self._remember(current)
         return current, overtaken + late
 
+    def stamped(self, readings: Iterable[Reading], now_ms: int) -> list[Reading]:
+        """The same readings, each with a time."""
+        return [
+            one if one[3] and not self._is_ours else (one[0], one[1], one[2], now_ms)
+            for one in readings
+        ]
+
     def _remember(self, current: Iterable[Reading]) -> None:
         if self._remembered is not None:
             self._remembered |= {reading[0]: reading for reading in current}

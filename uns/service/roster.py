@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from bridges.driver import BoundTag
 from uns.derived import Derived
 from uns.equipment import Machine, Tag
+from uns.service.conflation import Conflation
 from uns.service.edge import EdgeNodeService
 from uns.service.reload_difference import as_read
 from uns.sparkplug import NodeId
@@ -34,6 +35,10 @@ class Device:
     connections: set[str]
     answering: set[str] = field(default_factory=set)
     is_up: bool = False
+    conflation: Conflation = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.conflation = Conflation(lambda: self.edge.is_full)
 
 
 class Roster:
@@ -42,6 +47,7 @@ class Roster:
     def __init__(self) -> None:
         self.devices: dict[DeviceId, Device] = {}
         self.tags: dict[int, Tag] = {}
+        self.every: set[int] = set()  # handles of tags that are never conflated
         self.device_of: dict[int, Device] = {}  # by handle
         self.handles_on: dict[str, list[int]] = {}  # by connection, as the next two
         self.devices_on: dict[str, list[Device]] = {}
@@ -69,6 +75,8 @@ class Roster:
             known.answering &= connections
         for tag in machine.tags:
             self.tags[handles[tag.name]] = tag
+            if tag.deliver_every:
+                self.every.add(handles[tag.name])
             self.device_of[handles[tag.name]] = known
         return known
 
@@ -112,6 +120,7 @@ class Roster:
     def _forget(self, handles: Iterable[int]) -> None:
         for handle in handles:
             self.tags.pop(handle, None)
+            self.every.discard(handle)
             self.device_of.pop(handle, None)
 
 

@@ -72,6 +72,16 @@ class ScanSchedule:
             return min(due, key=lambda scan: scan.scan_s)
         return min(self._classes.values(), key=lambda scan: scan.due, default=None)
 
+    def postpone(self, now: float) -> int:
+        """Nobody could take values until `now`: leave out the ticks that passed; how many."""
+        left_out = 0
+        for scan in self._classes.values():
+            if scan.due < now:
+                passed = int((now - scan.due) / scan.scan_s)
+                scan.due += passed * scan.scan_s
+                left_out += passed
+        return left_out
+
     def scanned(self, scan: ScanClass, began: float, now: float) -> None:
         """Note that a scan is done, and when the class is due again."""
         scan.took_s = now - began
