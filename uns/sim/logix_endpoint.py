@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from bridges.logix.address import LogixAddress
 from uns.equipment import Connection, Tag
+from uns.errors import DeviceError
 from uns.metric import DataType
 from uns.sim.endpoint import Endpoint, Showing, source_of
 from uns.sim.logix_server import LogixServer
@@ -21,10 +22,10 @@ class LogixEndpoint(Endpoint):
         super().__init__(connection, tags)
         self._server = LogixServer(self.host, self.port)
         self._places: dict[str, tuple[str, Raw]] = {}
-        for tag in tags:
+        for tag in sorted(tags, key=_is_a_bit):  # whole integers first: bits are bits of them
             address: LogixAddress = source_of(tag).address
             kind, held = _held_as(tag, address)
-            self._server.declare(str(address), kind)
+            self._declare(address, kind)
             self._places[tag.topic.text] = str(address), raw_for(tag, held)
 
     async def start(self, showing: Sequence[Showing], now_ms: int) -> None:
@@ -44,6 +45,19 @@ class LogixEndpoint(Endpoint):
     async def stop(self) -> None:
         """Drop every client and the port."""
         await self._server.close()
+
+    def _declare(self, address: LogixAddress, kind: str) -> None:
+        try:
+            self._server.declare(str(address), kind)
+        except ValueError as error:
+            raise DeviceError(
+                f"no controller can hold all tags that are read from {self.where}: {error}",
+                hint="a name is one type everywhere: compare the tags that begin alike",
+            ) from error
+
+
+def _is_a_bit(tag: Tag) -> bool:
+    return source_of(tag).address.bit is not None
 
 
 def _held_as(tag: Tag, address: LogixAddress) -> tuple[str, DataType]:

@@ -162,6 +162,12 @@ class _Wanted:
     dimensions: tuple[int, ...] = ()
     members: dict[str, _Wanted] = field(default_factory=dict)
 
+    def holds(self, bit: int) -> bool:
+        """Whether it is an integer with such a bit."""
+        atomic = ATOMICS.get(self.kind)
+        is_whole = atomic is not None and atomic.form not in "?fd"
+        return is_whole and bit < _BYTE_BITS * ATOMICS[self.kind].size
+
     def grow(self, indices: tuple[int, ...]) -> None:
         """Make room for an element."""
         least = tuple(index + 1 for index in indices)
@@ -189,12 +195,12 @@ class LogixMemory:
     def declare(self, path: str, kind: str) -> None:
         """Let there be a tag at `path` of an elementary type or STRING.
 
-        An index makes an array that reaches so far, a number at the end a DINT with that bit.
+        An index makes an array that reaches so far, a number at the end an integer with that
+        bit, where there is none yet: a DINT, or an LINT.
         Declaring more of a symbol sets its values back to 0. Raises ValueError where `path`
         cannot be a tag beside those that exist.
         """
         steps, bit = steps_of(path)
-        kind = "DINT" if bit is not None else kind
         *outer, (name, indices) = steps
         level = self._wanted
         for step, its_indices in outer:
@@ -203,9 +209,11 @@ class LogixMemory:
             if wanted.kind:
                 raise ValueError(f"{path}: {wanted.name} is a {wanted.kind}, no structure")
             level = wanted.members
+        if bit is not None:
+            kind = "DINT" if bit < _WORD_BITS else "LINT"
         wanted = level.setdefault(name.lower(), _Wanted(name, kind))
         wanted.grow(indices)
-        if wanted.kind != kind:
+        if wanted.kind != kind and not (bit is not None and wanted.holds(bit)):
             raise ValueError(f"{path}: {name} is a {wanted.kind or 'structure'}, not a {kind}")
         whole = steps[:2] if _is_program(steps[0]) else steps[:1]
         self._symbols.pop(".".join(step.lower() for step, _ in whole), None)
