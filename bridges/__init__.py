@@ -18,6 +18,7 @@ from uns.errors import ProjectError
 __all__ = ["DRIVERS", "driver_names", "get_driver"]
 
 DRIVERS = {
+    "file": "bridges.file:FileDriver",
     "logix": "bridges.logix:LogixDriver",
     "modbus": "bridges.modbus:ModbusDriver",
     "opcua": "bridges.opcua:OpcUaDriver",
