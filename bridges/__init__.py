@@ -21,6 +21,7 @@ DRIVERS = {
     "file": "bridges.file:FileDriver",
     "logix": "bridges.logix:LogixDriver",
     "modbus": "bridges.modbus:ModbusDriver",
+    "mqtt": "bridges.mqtt:MqttDriver",
     "opcua": "bridges.opcua:OpcUaDriver",
     "s7": "bridges.s7:S7Driver",
     "sim": "bridges.sim:SimDriver",

@@ -69,6 +69,11 @@ class Session:
         """What went wrong with the connection; None while nothing is known, or we closed it."""
         return None if self._is_closed else self._wire.lost
 
+    @property
+    def heard_at(self) -> float:
+        """When the broker last sent anything, an answer to a ping included; the loop's time."""
+        return self._wire.heard_at
+
     async def subscribe(
         self, filters: Sequence[tuple[str, int]], *, as_published: bool = False
     ) -> None:

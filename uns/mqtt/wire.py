@@ -102,6 +102,11 @@ class Wire(asyncio.Protocol):
         """Whether TCP, and TLS where asked for, came about."""
         return self._transport is not None
 
+    @property
+    def heard_at(self) -> float:
+        """When bytes last arrived, by the loop's clock."""
+        return self._heard
+
     def write(self, data: bytes) -> None:
         """Hand bytes to the socket; nothing happens on a lost wire."""
         if self._transport is not None and not self.lost:

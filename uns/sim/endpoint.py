@@ -22,6 +22,7 @@ log = logging.getLogger("uns.sim")
 SERVERS: Final = {
     "logix": "uns.sim.logix_endpoint:LogixEndpoint",
     "modbus": "uns.sim.modbus_endpoint:ModbusEndpoint",
+    "mqtt": "uns.sim.mqtt_endpoint:MqttEndpoint",
     "opcua": "uns.sim.opcua_endpoint:OpcUaEndpoint",
     "s7": "uns.sim.s7_endpoint:S7Endpoint",
 }

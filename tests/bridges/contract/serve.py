@@ -73,11 +73,19 @@ async def serve_mqtt(port: int, count: int) -> None:
     from uns.message import Message
     from uns.sim.mqtt_server import MqttServer
 
+    odd = {
+        "inf": math.inf,
+        "nan": math.nan,
+        "large": 2**53 + 1,
+        "empty": "",
+        "foreign": "Größe 東",
+        "null": None,
+    }
     async with MqttServer(port) as server:
         wanted = _listen_to_stdin(count)
         print("READY", flush=True)
         for value in range(1, 2**31):
-            document = {f"T{n}": value for n in range(wanted[0])} | {"ts": time.time()}
+            document = {f"T{n}": value for n in range(wanted[0])} | odd | {"ts": _now_ms()}
             payload = json.dumps(document).encode()
             await server.publish([Message("contract/data", payload, 0, retain=True)])
             await asyncio.sleep(PERIOD_S)

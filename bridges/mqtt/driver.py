@@ -1,0 +1,254 @@
+"""The MQTT driver: what others publish on their broker, as values of tags."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar
+
+from bridges.driver import BindResult, BoundTag, DriverConfig, PushDriver, Sink
+from bridges.mqtt.address import MetricAddress, MqttAddress, TopicAddress, parse
+from bridges.mqtt.config import MqttConfig
+from bridges.mqtt.watch import Unread
+from uns.errors import DeviceError
+from uns.metric import Reading
+
+if TYPE_CHECKING:
+    from bridges.mqtt.link import Link
+    from bridges.mqtt.metrics import Metrics
+    from bridges.mqtt.topics import Topics
+    from uns.message import Message
+
+__all__ = ["MqttDriver"]
+
+_LOG = logging.getLogger("uns.bridge.mqtt")
+
+_TICK_S = 0.25  # how often silence is looked for
+_AT_ONCE = 500  # messages taken before others get their turn
+_SETTLE_S, _QUIET_S = 0.5, 0.1  # for what the broker kept, before a tag is said to be fine
+_PING_SHARE = 0.75  # of a keep-alive: a healthy broker is heard at least that often
+_MAX_LINES = 50  # that one session logs of what others send
+_SPARKPLUG = "spBv1.0/"
+
+
+class MqttDriver(PushDriver):
+    """One session with one foreign broker. It publishes nothing of its own to it."""
+
+    name: ClassVar[str] = "mqtt"
+    Config: ClassVar[type[DriverConfig]] = MqttConfig
+    ADDRESS_SETTINGS: ClassVar[frozenset[str] | None] = frozenset(
+        ("timestamp", "quality", "retained", "silence_s")
+    )
+    KEEPALIVE_VOUCHES: ClassVar[bool] = False  # the broker lives; whoever publishes may not
+    config: MqttConfig
+
+    def __init__(self, config: MqttConfig) -> None:
+        super().__init__(config)
+        self.keepalive_s = max(1.0, config.keepalive_s * _PING_SHARE)
+        self._link: Link | None = None
+        self._topics: Topics | None = None
+        self._metrics: Metrics | None = None
+        self._unread = Unread(config.watch)
+        self._granted: set[str] = set()
+        self._bound: set[int] = set()
+        self._waiting: list[Reading] = []  # heard before `run`
+        self._is_running = False
+        self._lines = 0
+
+    @classmethod
+    def parse(cls, text: str, config: MqttConfig) -> MqttAddress:
+        """The topic and path, or the Sparkplug metric, written as `text`."""
+        return parse(text, config.trust)
+
+    @property
+    def findings(self) -> tuple[str, ...]:
+        """Watched topics that nobody reads, and the entry that would add each."""
+        return self._unread.findings()
+
+    async def open(self) -> None:
+        """Connect and log in."""
+        # asyncio's MQTT and Sparkplug take a fifth of a second to import; checking needs neither
+        from bridges.mqtt.link import Link  # noqa: PLC0415
+        from bridges.mqtt.topics import Topics  # noqa: PLC0415
+
+        self._topics = Topics(self.config.largest)
+        self._link = Link(self.config, self.home)
+        if not self.config.host_id:
+            await self._link.open(lambda: None)
+            return
+        metrics = self._host()
+        await self._link.open(lambda: metrics.will(_now_ms()))
+        refused = await self._link.subscribe(metrics.filters())
+        if refused:
+            raise DeviceError(
+                f"host `{self.config.host_id}` may not hear of itself: {min(refused.values())}",
+                hint="let the broker grant it spBv1.0/STATE/…, or leave `host_id` out",
+            )
+        metrics.connected(_now_ms())
+        await self._say()
+
+    async def bind(self, tags: Sequence[BoundTag]) -> list[BindResult]:
+        """Subscribe to the topics of tags, and look at what the broker kept of them.
+
+        A topic on which nothing was published yet is no mistake.
+        """
+        new = [tag for tag in tags if tag.handle not in self._bound]
+        refused = await self._subscribe(self._filters_of(new))
+        problems: dict[int, str] = {}
+        now_ms, now_s = _now_ms(), _clock()
+        for tag in new:
+            wanted = min(self._filters_of([tag]))
+            if wanted in refused:
+                problems[tag.handle] = refused[wanted]
+                continue
+            self._bound.add(tag.handle)
+            match tag.address:
+                case TopicAddress():
+                    self._waiting += self._open_topics().add(tag, now_s)
+                case MetricAddress():
+                    self._waiting += self._host().add(tag, now_ms, now_s)
+        if not self._is_running:
+            await self._settle()
+        return [
+            BindResult(tag.handle, problems.get(tag.handle) or self._problem(tag)) for tag in tags
+        ]
+
+    async def unbind(self, handles: Sequence[int]) -> None:
+        """Forget tags; the broker's messages for them are dropped until the next session."""
+        self._bound.difference_update(handles)
+        self._open_topics().remove(handles)
+        if self._metrics is not None:
+            self._metrics.remove(handles)
+
+    async def run(self, sink: Sink) -> None:
+        """Pass on what arrives until the broker is lost."""
+        link = self._opened()
+        self._is_running, heard_at, tick_at = True, 0.0, 0.0
+        sink.alive()  # it granted our subscriptions
+        while True:
+            messages = await link.next(0.0 if self._waiting else _TICK_S)
+            for begin in range(0, max(len(messages), 1), _AT_ONCE):
+                readings = self._waiting + self._taken(messages[begin : begin + _AT_ONCE])
+                self._waiting = []
+                if readings:
+                    sink.readings(readings)
+                await asyncio.sleep(0)
+            if _clock() >= tick_at:
+                tick_at = _clock() + _TICK_S
+                if readings := self._ticked():
+                    sink.readings(readings)
+            if link.heard_at > heard_at:
+                heard_at = link.heard_at
+                sink.alive()
+            await self._say()
+            await sink.ready()
+
+    async def close(self) -> None:
+        """Leave the broker."""
+        link, self._link = self._link, None
+        if link is not None:
+            await link.close(self._metrics.leaving(_now_ms()) if self._metrics else [])
+
+    # ------------------------------------------------------------ what arrives
+
+    def _taken(self, messages: Sequence[Message]) -> list[Reading]:
+        """What messages say to the tags."""
+        found: list[Reading] = []
+        topics, metrics = self._open_topics(), self._metrics
+        now_ms, now_s = _now_ms(), _clock()
+        for message in messages:
+            topic = message.topic
+            if metrics is not None and topic.startswith(_SPARKPLUG):
+                found += metrics.heard(message, now_ms, now_s)
+            elif topics.readers(topic):
+                found += topics.heard(message, now_ms, now_s)
+            elif self._unread.patterns and (news := self._unread.saw(topic)):
+                topics.news.append(news)
+        self._log_news()
+        return found
+
+    def _ticked(self) -> list[Reading]:
+        """What time alone made stale."""
+        now_ms, now_s = _now_ms(), _clock()
+        found = self._open_topics().silent(now_ms, now_s)
+        if self._metrics is not None:
+            found += self._metrics.tick(now_ms, now_s)
+        return found
+
+    async def _settle(self) -> None:
+        """Take in what the broker kept, so that a wrong path is a problem from the start."""
+        until = _clock() + _SETTLE_S
+        while _clock() < until:
+            messages = await self._opened().next(_QUIET_S)
+            if not messages:
+                return
+            self._waiting += self._taken(messages)
+
+    # ------------------------------------------------------------ topics and metrics
+
+    def _filters_of(self, tags: Sequence[BoundTag]) -> set[str]:
+        metrics = [tag for tag in tags if isinstance(tag.address, MetricAddress)]
+        topics = {tag.address.topic for tag in tags if isinstance(tag.address, TopicAddress)}
+        return topics | (self._host().filters_of(metrics) if metrics else set())
+
+    async def _subscribe(self, wanted: set[str]) -> dict[str, str]:
+        """Have the broker send what matches; returns the filters that it refuses, with its reason."""
+        from bridges.mqtt.topics import uncovered  # noqa: PLC0415 - see `open`
+
+        watched = {pattern.filter.text for pattern in self._unread.patterns}
+        refused: dict[str, str] = {}
+        while asked := list(uncovered((wanted | watched) - refused.keys(), self._granted)):
+            refused |= await self._opened().subscribe(asked)
+            self._granted.update(text for text in asked if text not in refused)
+        self._open_topics().news += [refused[text] for text in watched & refused.keys()]
+        return refused
+
+    def _problem(self, tag: BoundTag) -> str:
+        if isinstance(tag.address, MetricAddress):
+            return self._host().problem(tag.handle)
+        return self._open_topics().problem(tag.handle)
+
+    def _host(self) -> Metrics:
+        if self._metrics is None:
+            from bridges.mqtt.metrics import Metrics  # noqa: PLC0415 - see `open`
+
+            config = self.config
+            self._metrics = Metrics(config.host_id, asks_for_births=config.rebirth)
+        return self._metrics
+
+    async def _say(self) -> None:
+        """Publish what the host application has to say."""
+        if self._metrics is not None and self._metrics.to_publish:
+            messages, self._metrics.to_publish = self._metrics.to_publish, []
+            await self._opened().publish(messages)
+
+    def _log_news(self) -> None:
+        news = self._open_topics().news
+        if self._metrics is not None:
+            news += self._metrics.news
+            self._metrics.news = []
+        for sentence in news[: max(_MAX_LINES - self._lines, 0)]:
+            self._lines += 1
+            last = ("", "; what else is wrong is not told before the next session")
+            _LOG.warning("%s: %s%s", self.config.key(), sentence, last[self._lines == _MAX_LINES])
+        self._open_topics().news = []
+
+    def _opened(self) -> Link:
+        if self._link is None:
+            raise DeviceError(f"{self.config.key()} is not open")
+        return self._link
+
+    def _open_topics(self) -> Topics:
+        if self._topics is None:
+            raise DeviceError(f"{self.config.key()} is not open")
+        return self._topics
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def _clock() -> float:
+    return asyncio.get_running_loop().time()
