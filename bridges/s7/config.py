@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from typing import Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from bridges.driver import DriverConfig
 
 __all__ = ["S7Config"]
 
-_SESSION = ("role", "timeout_s", "connect_timeout_s", "max_gap", "max_pdu")
+_SESSION = ("role", "timeout_s", "connect_timeout_s", "max_gap", "max_pdu", "zone")
 
 
 class S7Config(DriverConfig):
-    """Settings of one S7 CPU; the last five concern the session."""
+    """Settings of one S7 CPU; the last six concern the session."""
 
     host: str = Field(min_length=1, description="name or IP address of the CPU")
     port: int = Field(default=102, ge=1, le=65_535, description="its TCP port (ISO on TCP)")
@@ -33,6 +34,16 @@ class S7Config(DriverConfig):
     max_pdu: int = Field(
         default=960, ge=240, le=960, description="the longest message; the CPU may want shorter"
     )
+
+    zone: str = Field(default="UTC", description="time zone of the dates in its memory")
+
+    @field_validator("zone")
+    @classmethod
+    def _is_a_zone(cls, zone: str) -> str:
+        try:
+            return zone if zone == "UTC" else ZoneInfo(zone).key
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise ValueError("this machine knows no such time zone; like Europe/Berlin") from None
 
     def key(self) -> str:
         """`s7://host:port/rack.slot`, and the settings of the session that are not the usual."""

@@ -135,7 +135,7 @@ class S7Driver(PollDriver):
             return f"{error}; {error.hint}"
         key = (address.db, address.area)
         space = Space(key, _BYTE_BITS, self._session().longest, self.config.max_gap)
-        field = field_of(tag.handle, address, tag.datatype, space)
+        field = field_of(tag.handle, address, tag.datatype, space, self.config.zone)
         if self._fields.get(tag.handle) != field:
             self._fields[tag.handle] = field
             self._scans.clear()  # what was learnt about blocks goes with them
@@ -175,7 +175,7 @@ class S7Driver(PollDriver):
             address: S7Address = tag.address.typed(tag.datatype)
             if address.area == "I":
                 return f"{address}: inputs cannot be written, only read"
-            raw = encoded(address, tag.datatype, value)
+            raw = encoded(address, tag.datatype, value, self.config.zone)
             head = await self._text_head(address, raw) if address.length else 0
         except CpuRefusal as refusal:
             return f"{where} refuses to write {tag.address}: {reason(refusal.code)}"

@@ -51,8 +51,17 @@ class BlockScan:
         """How many requests a scan takes while the CPU refuses nothing."""
         return len(_bundles(self._blocks, link))
 
-    async def read(self, link: S7Link, *, most_suspects: float = _MOST_SUSPECTS) -> list[Reading]:
+    async def read(self, link: S7Link) -> list[Reading]:
         """One reading for every tag; raises DeviceError where the session is over."""
+        scan = await self._read(link, _MOST_SUSPECTS)
+        self._tell(scan, link.where)
+        return scan.readings
+
+    async def survey(self, link: S7Link) -> list[Reading]:
+        """Like `read`, until every place that is refused is known, and without a word of it."""
+        return (await self._read(link, math.inf)).readings
+
+    async def _read(self, link: S7Link, most_suspects: float) -> _Scan:
         scan = _Scan(time.monotonic())
         self._wake(scan.now_s)
         self._bundles = self._bundles or _bundles(self._blocks, link)
@@ -67,12 +76,7 @@ class BlockScan:
         await self._ask_suspects(scan, link, most_suspects)
         for block in (*self._suspects, *self.refused):
             scan.readings += bad(block.handles)
-        self._tell(scan, link.where)
-        return scan.readings
-
-    async def survey(self, link: S7Link) -> list[Reading]:
-        """Like `read`, and until every place that is refused is known."""
-        return await self.read(link, most_suspects=math.inf)
+        return scan
 
     def _wake(self, now_s: float) -> None:
         woken = [block for block in self.refused if block.asked_again_s <= now_s]

@@ -1,7 +1,8 @@
 """What the bytes of an S7 mean: a field to read for each type, and the bytes of a value to write.
 
-Numbers are big-endian. Dates and times are what the CPU's clock shows, taken as UTC; as values
-they are milliseconds since 1970. Durations are numbers in the unit that their type has.
+Numbers are big-endian. Dates with a time of day are what a clock on the wall shows, in the
+connection's time zone; as values they are milliseconds since 1970 UTC. A bare date is midnight
+UTC. Durations are numbers in the unit that their type has.
 """
 
 from __future__ import annotations
@@ -9,7 +10,9 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
+from functools import cache
+from zoneinfo import ZoneInfo
 
 from bridges.blocks import Field, Space
 from bridges.s7.address import S7Address
@@ -50,10 +53,12 @@ _S5_MOST = 999
 _LAST_YEAR_OF_DT = 2089
 
 
-def field_of(handle: int, address: S7Address, datatype: DataType, space: Space) -> Field:
+def field_of(
+    handle: int, address: S7Address, datatype: DataType, space: Space, zone: str = "UTC"
+) -> Field:
     """Where a tag lies in `space`, and how its bytes become a value; `address` is typed."""
     kind = address.type_name
-    decode = _DECODERS.get(kind)
+    decode = _moment_decoder(kind, zone) if kind in _CLOCKS else _DECODERS.get(kind)
     if kind in ("CHAR", "WCHAR") and datatype.is_text:
         decode = _CHARACTERS[kind]
     if kind == "DATE" and datatype is DataType.DATETIME:
@@ -69,7 +74,7 @@ def field_of(handle: int, address: S7Address, datatype: DataType, space: Space) 
     )
 
 
-def encoded(address: S7Address, datatype: DataType, value: Value) -> bytes:
+def encoded(address: S7Address, datatype: DataType, value: Value, zone: str = "UTC") -> bytes:
     """The bytes of `value` at a typed address; raises DeviceError where it does not fit.
 
     A text's come with its head but for the first half, how long it may be: that is the PLC's.
@@ -85,8 +90,10 @@ def encoded(address: S7Address, datatype: DataType, value: Value) -> bytes:
     try:
         if kind == "DATE" and datatype is DataType.DATETIME:
             return struct.pack(">H", (_moment(int(number)) - _S7_EPOCH).days)
-        if kind in _ENCODERS:
-            return _ENCODERS[kind](int(number))
+        if kind == "S5TIME":
+            return _s5time(int(number))
+        if kind in _CLOCKS:
+            return _CLOCKS[kind][1](_moment(int(number)).astimezone(_zone(zone)))
         code = _CODES[kind]
         return struct.pack(f">{code}", number if code in "fd" else int(number))
     except (struct.error, OverflowError, ValueError):
@@ -173,54 +180,65 @@ def _date_ms(raw: bytes) -> int:
     return _milliseconds(_S7_EPOCH) + int.from_bytes(raw, "big") * _DAY_MS
 
 
-def _ldt_ms(raw: bytes) -> int:
-    return int.from_bytes(raw, "big", signed=True) // _NS_PER_MS
+@cache
+def _zone(name: str) -> tzinfo:
+    return UTC if name == "UTC" else ZoneInfo(name)
 
 
-def _ldt(milliseconds: int) -> bytes:
-    return struct.pack(">q", milliseconds * _NS_PER_MS)
+@cache
+def _moment_decoder(kind: str, zone: str) -> Callable[[bytes], int | None]:
+    """A function from the bytes of a moment to milliseconds; the same one for the same zone."""
+    read, where = _CLOCKS[kind][0], _zone(zone)
+
+    def decode(raw: bytes) -> int | None:
+        try:
+            return _milliseconds(read(raw).replace(tzinfo=where))
+        except (ValueError, OverflowError):
+            return None  # a date that is none
+
+    return decode
 
 
-def _dt_ms(raw: bytes) -> int | None:
+def _from_ldt(raw: bytes) -> datetime:
+    """LDT: nanoseconds since 1970."""
+    return _EPOCH + timedelta(microseconds=int.from_bytes(raw, "big", signed=True) // 1000)
+
+
+def _ldt(shown: datetime) -> bytes:
+    microseconds = (shown.replace(tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1)
+    return struct.pack(">q", microseconds * 1000)
+
+
+def _from_dt(raw: bytes) -> datetime:
     """DATE_AND_TIME: two digits in each byte; the last holds a millisecond and the weekday."""
     digits = raw.hex()
-    try:
-        year, month, day, hour, minute, second = (
-            int(digits[at : at + 2]) for at in range(0, 12, 2)
-        )
-        milli = int(digits[12:15])
-        full = year + (1900 if year >= _S7_EPOCH.year % 100 else 2000)
-        moment = datetime(full, month, day, hour, minute, second, milli * 1000, tzinfo=UTC)
-    except ValueError:
-        return None
-    return _milliseconds(moment)
+    year, month, day, hour, minute, second = (int(digits[at : at + 2]) for at in range(0, 12, 2))
+    full = year + (1900 if year >= _S7_EPOCH.year % 100 else 2000)
+    micro = int(digits[12:15]) * 1000
+    return datetime(full, month, day, hour, minute, second, micro, tzinfo=UTC)
 
 
-def _dt(milliseconds: int) -> bytes:
-    moment = _moment(milliseconds)
-    if not _S7_EPOCH.year <= moment.year <= _LAST_YEAR_OF_DT:
+def _dt(shown: datetime) -> bytes:
+    if not _S7_EPOCH.year <= shown.year <= _LAST_YEAR_OF_DT:
         raise ValueError
-    weekday = moment.isoweekday() % 7 + 1  # Sunday is 1
-    milli = moment.microsecond // 1000
-    return bytes.fromhex(f"{moment:%y%m%d%H%M%S}{milli:03d}{weekday}")
+    milli = shown.microsecond // 1000
+    return bytes.fromhex(f"{shown:%y%m%d%H%M%S}{milli:03d}{_weekday(shown)}")
 
 
-def _dtl_ms(raw: bytes) -> int | None:
+def _from_dtl(raw: bytes) -> datetime:
     """DTL: year, month, day, weekday, hour, minute, second, nanoseconds."""
     year, month, day, _, hour, minute, second, nano = struct.unpack(">HBBBBBBI", raw)
-    try:
-        moment = datetime(year, month, day, hour, minute, second, nano // 1000, tzinfo=UTC)
-    except ValueError:
-        return None
-    return _milliseconds(moment)
+    return datetime(year, month, day, hour, minute, second, nano // 1000, tzinfo=UTC)
 
 
-def _dtl(milliseconds: int) -> bytes:
-    moment = _moment(milliseconds)
-    weekday = moment.isoweekday() % 7 + 1
-    date = (moment.year, moment.month, moment.day, weekday)
-    clock = (moment.hour, moment.minute, moment.second, moment.microsecond * 1000)
+def _dtl(shown: datetime) -> bytes:
+    date = (shown.year, shown.month, shown.day, _weekday(shown))
+    clock = (shown.hour, shown.minute, shown.second, shown.microsecond * 1000)
     return struct.pack(">HBBBBBBI", *date, *clock)
+
+
+def _weekday(shown: datetime) -> int:
+    return shown.isoweekday() % 7 + 1  # Sunday is 1
 
 
 def _s5time_ms(raw: bytes) -> int | None:
@@ -241,9 +259,6 @@ _DECODERS: dict[str, Callable[[bytes], Value]] = {
     "STRING": _string,
     "WSTRING": _wstring,
     "S5TIME": _s5time_ms,
-    "LDT": _ldt_ms,
-    "DT": _dt_ms,
-    "DTL": _dtl_ms,
 }
 _CHARACTERS: dict[str, Callable[[bytes], Value]] = {
     "CHAR": _narrow_text,
@@ -251,9 +266,8 @@ _CHARACTERS: dict[str, Callable[[bytes], Value]] = {
     "STRING": _string,
     "WSTRING": _wstring,
 }
-_ENCODERS: dict[str, Callable[[int], bytes]] = {
-    "S5TIME": _s5time,
-    "LDT": _ldt,
-    "DT": _dt,
-    "DTL": _dtl,
+_CLOCKS: dict[str, tuple[Callable[[bytes], datetime], Callable[[datetime], bytes]]] = {
+    "LDT": (_from_ldt, _ldt),
+    "DT": (_from_dt, _dt),
+    "DTL": (_from_dtl, _dtl),
 }

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeGuard
 
 from bridges.s7.address import S7Address
 from uns.equipment import Connection, Tag
-from uns.metric import DataType, Value
+from uns.metric import DataType
 from uns.sim.endpoint import Endpoint, Showing, source_of
 from uns.sim.raw import Raw, raw_for
 from uns.sim.s7_server import S7Server
@@ -15,8 +14,6 @@ from uns.sim.s7_server import S7Server
 __all__ = ["S7Endpoint"]
 
 _AREA_BYTES = 1024  # of inputs, outputs and memory at least, as in a small CPU
-_DAY_MS = 86_400_000
-_DAYS_TO_1990 = 7305  # from 1970: where an S7's DATE begins
 
 
 class S7Endpoint(Endpoint):
@@ -28,7 +25,7 @@ class S7Endpoint(Endpoint):
         sizes = {(area, 0): _AREA_BYTES for area in ("I", "Q", "M")}
         for tag in tags:
             address: S7Address = source_of(tag).address.typed(tag.datatype)
-            self._places[tag.topic.text] = address, _raw(address, tag)
+            self._places[tag.topic.text] = address, raw_for(tag, _HELD[address.type_name])
             place = (address.area, address.db)
             sizes[place] = max(sizes.get(place, 0), address.start + address.size)
         self._server = S7Server(sizes, self.host, self.port)
@@ -61,18 +58,6 @@ class S7Endpoint(Endpoint):
         await self._server.close()
 
 
-def _raw(address: S7Address, tag: Tag) -> Raw:
-    if address.type_name == "DATE" and tag.datatype is DataType.DATETIME:
-        return lambda value: int(value) // _DAY_MS - _DAYS_TO_1990 if _is_number(value) else None
-    if address.type_name in _HELD:
-        return raw_for(tag, _HELD[address.type_name])
-    return lambda value: value  # texts and moments are stored as the tag has them
-
-
-def _is_number(value: Value) -> TypeGuard[int | float]:
-    return isinstance(value, int | float)
-
-
 _HELD = {
     "BOOL": DataType.BOOLEAN,
     "BYTE": DataType.UINT8,
@@ -94,4 +79,12 @@ _HELD = {
     "LTIME": DataType.INT64,
     "REAL": DataType.FLOAT,
     "LREAL": DataType.DOUBLE,
+    "S5TIME": DataType.UINT32,
+    "LDT": DataType.UINT32,  # a tag of a moment is not simulated; one that is a number counts
+    "DT": DataType.UINT32,
+    "DTL": DataType.UINT32,
+    "CHAR": DataType.UINT8,
+    "WCHAR": DataType.UINT16,
+    "STRING": DataType.STRING,
+    "WSTRING": DataType.STRING,
 }

@@ -116,6 +116,7 @@ def _wstring(text: str, length: int) -> bytes:
 
 
 def _s5time(milliseconds: int) -> bytes:
+    milliseconds = min(milliseconds, 9_990_000)
     base = next(base for base in range(4) if milliseconds < 10_000 * 10**base)
     digits = milliseconds // (10 * 10**base)
     coded = digits // 100 << 8 | digits // 10 % 10 << 4 | digits % 10

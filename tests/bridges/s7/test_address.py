@@ -8,6 +8,7 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from bridges.driver import DriverConfig
 from bridges.s7 import S7Config, S7Driver
@@ -169,6 +170,14 @@ def test_settings_of_a_connection():
     slow = CONFIG.model_copy(update={"timeout_s": 9.0, "role": "op"})
     assert "s7://10.1.1.20:102/0.1?role=op&timeout_s=9.0" == slow.key()
     assert ("10.1.1.20", 102) == CONFIG.endpoint()
+
+
+def test_a_time_zone_is_one_that_this_machine_knows():
+    """A misspelt one is told when the project is checked."""
+    assert "zone=Europe/Berlin" in S7Config(host="h", zone="Europe/Berlin").key()
+    for wrong in ("Europe/Berlint", "../etc", ""):
+        with pytest.raises(ValidationError, match="knows no such time zone"):
+            S7Config(host="h", zone=wrong)
 
 
 def test_every_setting_is_in_the_reference():

@@ -141,10 +141,24 @@ def test_a_value_that_does_not_fit_is_a_sentence(text, datatype, value, sentence
         encoded(_typed(text, datatype), datatype, value)
 
 
+@pytest.mark.parametrize("kind", ["DT", "DTL", "LDT"])
+def test_a_clock_on_the_wall_has_a_time_zone(kind):
+    """What a program wrote as local time is the moment that it was, in summer and in winter."""
+    address = _typed(f"DBB0:{kind}", D.DATETIME)
+    for utc, local in ((1_720_000_000_000, 7_200_000), (1_700_000_000_000, 3_600_000)):
+        shown = encoded(address, D.DATETIME, utc + local)
+        assert shown == encoded(address, D.DATETIME, utc, "Europe/Berlin")
+        (block,) = plan([field_of(7, address, D.DATETIME, SPACE, "Europe/Berlin")])
+        assert [utc] == block.values(shown)
+
+
 @pytest.mark.property
-@given(st.binary(min_size=12, max_size=12), st.sampled_from(["DTL", "DT", "STRING[10]"]))
+@given(
+    st.binary(min_size=12, max_size=12),
+    st.sampled_from(["DTL", "DT", "LDT", "S5TIME", "STRING[10]"]),
+)
 def test_any_bytes_are_a_value_or_none(raw, kind):
     """Whatever lies in the PLC, reading it does not fail."""
-    size = _typed(f"DBB0:{kind}", D.STRING).size
-    value = _read(f"DBB0:{kind}", D.STRING, raw[:size])
+    place = f"DB{'W' if kind == 'S5TIME' else 'B'}0:{kind}"
+    value = _read(place, D.STRING, raw[: _typed(place, D.STRING).size])
     assert value is None or isinstance(value, int | str)
