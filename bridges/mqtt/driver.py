@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
-from bridges.driver import BindResult, BoundTag, DriverConfig, PushDriver, Sink
+from bridges.driver import BindResult, BoundTag, BrowsedNode, DriverConfig, PushDriver, Sink
 from bridges.mqtt.address import MetricAddress, MqttAddress, TopicAddress, parse
 from bridges.mqtt.config import MqttConfig
 from bridges.mqtt.watch import Unread
@@ -144,6 +144,13 @@ class MqttDriver(PushDriver):
                 sink.alive()
             await self._say()
             await sink.ready()
+
+    async def browse(self, root: str = "") -> AsyncIterator[BrowsedNode]:
+        """Listen for a while to the topics that match `root`: `legacy/{line}/cw/#`."""
+        from bridges.mqtt.browse import browse  # noqa: PLC0415 - see `open`
+
+        async for node in browse(self.config, self.home, root):
+            yield node
 
     async def close(self) -> None:
         """Leave the broker."""
