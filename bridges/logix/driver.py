@@ -86,7 +86,8 @@ class LogixDriver(PollDriver):
 
     async def bind(self, tags: Sequence[BoundTag]) -> list[BindResult]:
         """Ask for each tag once, to learn its type."""
-        return await self._session.run(partial(self._bind, tags))
+        learnt = await self._session.run(partial(self._bind, tags))
+        return [BindResult(tag.handle, _problem(learnt[tag.handle])) for tag in tags]
 
     async def unbind(self, handles: Sequence[int]) -> None:
         """Forget tags."""
@@ -106,8 +107,7 @@ class LogixDriver(PollDriver):
 
     async def describe(self, tags: Sequence[BoundTag]) -> Survey:
         """Ask for each tag and the clock, and time one scan of the tags that are there."""
-        learnt = await self._session.run(partial(self._learnt, _wanted(tags)))
-        await self.bind(tags)
+        learnt = await self._session.run(partial(self._bind, tags))
         pace = await self._pace([tag for tag in tags if isinstance(learnt[tag.handle], Field)])
         found = [_described(tag.handle, learnt[tag.handle], pace) for tag in tags]
         return Survey(tuple(found), await self._session.run(self._ahead))
@@ -166,14 +166,14 @@ class LogixDriver(PollDriver):
 
     # ------------------------------------------------------------ in the worker thread
 
-    def _bind(self, tags: Sequence[BoundTag]) -> list[BindResult]:
-        wanted = _wanted(tags)
+    def _bind(self, tags: Sequence[BoundTag]) -> dict[int, Learnt]:
+        wanted = [(tag.handle, tag.address, tag.datatype) for tag in tags]
         self._wanted |= {one[0]: one for one in wanted}
-        learnt = self._learnt(wanted)
+        learnt = learn(wanted, self._ask)
         self._keep(learnt)
         for handle in learnt:
             self._doubtful.pop(handle, None)  # the runtime asks again for what it is told of
-        return [BindResult(tag.handle, _problem(learnt[tag.handle])) for tag in tags]
+        return learnt
 
     def _unbind(self, handles: Sequence[int]) -> None:
         for handle in handles:
@@ -181,9 +181,6 @@ class LogixDriver(PollDriver):
             self._fields.pop(handle, None)
             self._doubtful.pop(handle, None)
         self._scans.clear()
-
-    def _learnt(self, wanted: Sequence[Wanted]) -> dict[int, Learnt]:
-        return learn(wanted, self._ask)
 
     def _keep(self, learnt: Mapping[int, Learnt]) -> None:
         for handle, found in learnt.items():
@@ -237,7 +234,7 @@ class LogixDriver(PollDriver):
     def _learn_doubtful(self) -> None:
         if not self._doubtful or time.monotonic() < self._learn_at:
             return
-        learnt = self._learnt([self._wanted[handle] for handle in self._doubtful])
+        learnt = learn([self._wanted[handle] for handle in self._doubtful], self._ask)
         self._keep(learnt)
         known = [handle for handle, found in learnt.items() if isinstance(found, Field)]
         for handle in known:
@@ -318,10 +315,6 @@ def _reading(handle: int, value: Value, bit: int | None, at: int) -> Reading:
     if bit is not None and isinstance(value, int):
         return handle, bool(value >> bit & 1), _GOOD, at
     return handle, value, _BAD if value is None else _GOOD, at
-
-
-def _wanted(tags: Sequence[BoundTag]) -> list[Wanted]:
-    return [(tag.handle, tag.address, tag.datatype) for tag in tags]
 
 
 def _problem(learnt: Learnt) -> str:

@@ -70,8 +70,7 @@ class LogixSession:
         """
         if self._worker is None or self._lost:
             raise DeviceError(f"{self.where}: {self._lost or 'the session is not open'}")
-        self._most_packets = self._packets + most_packets
-        self._work = self._worker.submit(self._guarded, work)
+        self._work = self._worker.submit(self._guarded, work, most_packets)
         done: asyncio.Future[_T] = asyncio.wrap_future(self._work)
         slice_s = 2 * self._config.timeout_s + 1
         try:
@@ -133,7 +132,8 @@ class LogixSession:
 
     # ------------------------------------------------------------ in the worker thread
 
-    def _guarded(self, work: Callable[[], _T]) -> _T:
+    def _guarded(self, work: Callable[[], _T], most_packets: int) -> _T:
+        self._most_packets = self._packets + most_packets
         try:
             return work()
         except UnsError:
@@ -150,12 +150,16 @@ class LogixSession:
     def _open(self) -> None:
         pylogix = load("pylogix", driver="logix", package="pylogix", extra="logix")
         config = self._config
-        self._plc = plc = pylogix.PLC(config.host, config.slot, config.timeout_s, port=config.port)
+        address = _ipv4(config.host, config.port)
+        self._plc = plc = pylogix.PLC(address, config.slot, config.timeout_s, port=config.port)
         plc.conn.msg_socket.close()  # for messages from a controller, which nobody sends us
         plc.conn.receive_data = self._receive
-        is_open, why = plc.conn.connect()
+        try:
+            is_open, why = plc.conn.connect()
+        finally:
+            if self._is_over:
+                plc.conn.Socket.close()  # closed while it was being opened
         if self._is_over:
-            plc.conn.Socket.close()  # closed while it was being opened
             raise DeviceError(f"{self.where}: {self._lost}")
         if not is_open:
             raise self._refusal(why)
@@ -231,6 +235,12 @@ def _exactly(sock: socket.socket, count: int, until: float) -> bytes:
             raise ConnectionResetError
         parts += part
     return bytes(parts)
+
+
+def _ipv4(host: str, port: int) -> str:
+    """The address of a host; pylogix would take one that its sockets do not."""
+    found = socket.getaddrinfo(host, port, socket.AF_INET, socket.SOCK_STREAM)
+    return str(found[0][4][0])
 
 
 def _words(error: OSError, timeout_s: float) -> str:

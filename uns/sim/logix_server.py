@@ -39,6 +39,7 @@ _IDENTITY = struct.pack("<HHHBBHI", 1, 14, 166, 32, 11, 0x3060, 0xC0FFEE)
 
 _PATH_ERROR, _UNSUPPORTED, _TOO_LARGE, _SHORT, _PARTIAL = 0x04, 0x08, 0x11, 0x13, 0x06
 _GENERAL, _WRONG_TYPE = 0xFF, 0x2107
+_NONE_LEFT = 0x0113  # out of connections
 
 _Path = list[tuple[int | str, int]]  # (class, instance, …) or a name with 0, in their order
 
@@ -55,7 +56,7 @@ class LogixServer:
     """A server on loopback; `port` 0 takes a free one, known as `port` once it listens.
 
     `ahead_us` is how far its clock is ahead of ours. `large = False` makes it refuse large
-    connections, as old controllers do.
+    connections, as old controllers do; `connections` is how many it has left to give.
     """
 
     def __init__(self, host: str = "127.0.0.1", port: int = 0) -> None:
@@ -63,6 +64,7 @@ class LogixServer:
         self.port = port
         self.memory = LogixMemory()
         self.large = True
+        self.connections = _MOST_SESSIONS
         self.ahead_us = 0
         self.requests: Counter[int] = Counter()  # service -> how often
         self._random = random.Random(port)
@@ -208,6 +210,8 @@ class LogixServer:
         is_large = service == 0x5B  # noqa: PLR2004 - Large_Forward_Open
         if is_large and not self.large:
             return _reply(service, _UNSUPPORTED)
+        if len(self._sessions) > self.connections:
+            return _reply(service, 0x01, extended=_NONE_LEFT)
         theirs, serial, vendor, originator = struct.unpack_from("<4xIHHI", data, 2)
         wanted, size = struct.unpack_from("<II" if is_large else "<IH", data, 22)
         size &= 0xFFFF if is_large else 0x1FF

@@ -299,6 +299,47 @@ async def test_an_orderly_end_tells_the_controller(server):
     await driver.close()
 
 
+async def test_a_controller_without_connections_left_is_told(server):
+    """It answers and gives none: the sentence names the slot and what to look at."""
+    pytest.importorskip("pylogix")
+    server.connections = 0
+    driver = LogixDriver(LogixConfig(host=server.host, port=server.port, slot=3))
+    with pytest.raises(DeviceError, match="opens no connection to slot 3") as caught:
+        await driver.open()
+    assert "connections left" in caught.value.hint
+    await driver.close()
+
+
+async def test_an_idle_connection_is_kept(server, tags_at, monkeypatch):
+    """One that is asked seldom is asked for its identity in between."""
+    pytest.importorskip("pylogix")
+    monkeypatch.setattr("bridges.logix.driver._IDLE_S", 0.1)
+    driver = LogixDriver(LogixConfig(host=server.host, port=server.port))
+    await driver.open()
+    server.requests.clear()
+    async with asyncio.timeout(2):
+        while server.requests[0x03] < 2:
+            await asyncio.sleep(0.02)
+    await driver.bind(tags_at("Speed"))
+    assert 1.5 == (await driver.read([100]))[0][1]
+    await driver.close()
+
+
+async def test_a_string_type_of_ones_own_is_a_text(driver, server, tags_at):
+    """A structure of LEN and DATA is read and written as text; one without sense is Bad."""
+    server.declare("Lot.Name.LEN", "DINT")
+    server.declare("Lot.Name.DATA[19]", "SINT")
+    tags = tags_at("Lot.Name", "Speed")
+    assert ["", ""] == [result.problem for result in await driver.bind(tags)]
+    assert [""] == await driver.write([(tags[0], "Größe 12")])
+    assert {"Lot.Name": "Größe 12", "Speed": 1.5} == await _values(driver, tags)
+    assert 10 == server["Lot.Name.LEN"]
+    (problem,) = await driver.write([(tags[0], "x" * 21)])
+    assert "longer than 17 bytes" in problem
+    server["Lot.Name.LEN"] = 2**31 - 1
+    assert {"Lot.Name": Quality.BAD, "Speed": 1.5} == await _values(driver, tags)
+
+
 async def test_nobody_listening_is_told_with_what_to_check(free_port):
     """A refused connection names host, port and what to look at."""
     pytest.importorskip("pylogix")

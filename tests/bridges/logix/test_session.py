@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import struct
+import threading
 from collections.abc import Callable
 
 import pytest
@@ -113,6 +114,21 @@ async def test_an_answer_to_another_question_ends_the_session(server, tags_at, d
     plc.conn.receive_data = other
     with pytest.raises(DeviceError, match="another question"):
         await driver.read([100])
+
+
+async def test_a_thread_that_stands_still_is_abandoned(server):
+    """Work that gets nothing from the device for too long ends the session, not the bridge."""
+    driver = LogixDriver(LogixConfig(host=server.host, port=server.port, timeout_s=0.05))
+    await driver.open()
+    is_over = threading.Event()
+    try:
+        with pytest.raises(DeviceError, match="stood still"):
+            await driver._session.run(is_over.wait)
+        with pytest.raises(DeviceError, match="stood still"):
+            await driver.read_now([])
+    finally:
+        is_over.set()
+        await driver.close()
 
 
 async def test_an_upload_without_an_end_is_ended(driver, monkeypatch):
