@@ -20,6 +20,7 @@ __all__ = ["DRIVERS", "driver_names", "get_driver"]
 DRIVERS = {
     "file": "bridges.file:FileDriver",
     "logix": "bridges.logix:LogixDriver",
+    "http": "bridges.http:HttpDriver",
     "modbus": "bridges.modbus:ModbusDriver",
     "mqtt": "bridges.mqtt:MqttDriver",
     "opcua": "bridges.opcua:OpcUaDriver",

@@ -20,6 +20,7 @@ log = logging.getLogger("uns.sim")
 
 #: The simulated server of each driver; those without a row need none, or have none yet.
 SERVERS: Final = {
+    "http": "uns.sim.http_endpoint:HttpEndpoint",
     "logix": "uns.sim.logix_endpoint:LogixEndpoint",
     "modbus": "uns.sim.modbus_endpoint:ModbusEndpoint",
     "mqtt": "uns.sim.mqtt_endpoint:MqttEndpoint",

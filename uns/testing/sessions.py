@@ -160,12 +160,14 @@ class Sessions(Subject):
         try:
             await driver.open()
             await driver.bind(self.tags(proxy.port))
+            await proxy.refuse()  # some protocols replace a connection within one request
             proxy.reset()
             with pytest.raises((DeviceError, OSError)):
                 await asyncio.wait_for(_use(driver, list(range(TAGS))), _RESET_S)
         finally:
             await driver.close()
             await driver.close()
+            await proxy.accept()
 
 
 async def _use(driver: Driver, handles: list[int]) -> None:

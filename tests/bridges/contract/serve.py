@@ -143,6 +143,27 @@ async def serve_s7(port: int, count: int) -> None:
             await asyncio.sleep(PERIOD_S)
 
 
+async def serve_http(port: int, count: int) -> None:
+    from aiohttp import web
+
+    odd = {"large": 2**53 + 1, "empty": "", "foreign": "Größe 東", "flag": True, "list": [1, 2]}
+    held: dict[str, object] = {}
+
+    async def answer(_request: web.Request) -> web.Response:
+        return web.json_response(held)
+
+    app = web.Application()
+    app.router.add_get("/values", answer)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", port).start()
+    wanted = _listen_to_stdin(count)
+    print("READY", flush=True)
+    for value in range(1, 2**31):
+        held = {f"T{n}": value for n in range(wanted[0])} | odd | {"ts": _now_ms()}
+        await asyncio.sleep(PERIOD_S)
+
+
 def _listen_to_stdin(count: int) -> list[int]:
     """How many tags are wanted; the list's one element changes with each line."""
     wanted = [count]

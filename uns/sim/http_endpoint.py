@@ -1,0 +1,131 @@
+"""A simulated web server of machines: JSON documents, or an MTConnect agent."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Sequence
+from typing import Any, Final
+
+from aiohttp import web
+
+from bridges.http.address import HttpAddress
+from bridges.http.config import Preset
+from bridges.paths import JsonPath
+from uns.equipment import Connection, Tag
+from uns.errors import DeviceError
+from uns.metric import Value
+from uns.sim.endpoint import Endpoint, Showing, source_of
+from uns.sim.mtconnect_agent import MtConnectAgent
+from uns.sim.raw import raw_for
+
+__all__ = ["HttpEndpoint"]
+
+log = logging.getLogger("uns.sim")
+
+_XML: Final = "application/xml"
+
+
+class HttpEndpoint(Endpoint):
+    """Serves JSON at the paths that tags name, or observations where the preset is mtconnect."""
+
+    def __init__(self, connection: Connection, tags: Sequence[Tag]) -> None:
+        is_agent = connection.config.preset is Preset.MTCONNECT
+        served = [tag for tag in tags if is_agent or _is_json(source_of(tag).address)]
+        if len(served) < len(tags):
+            log.warning(
+                "%s: only JSON and MTConnect are simulated; %d tags are left out",
+                connection.key,
+                len(tags) - len(served),
+            )
+        super().__init__(connection, served)
+        self._raws = {tag.topic.text: raw_for(tag, tag.datatype) for tag in served}
+        items = [source_of(tag).address.item for tag in served]
+        self._agent = MtConnectAgent(items) if is_agent else None
+        self._documents: dict[str, Any] = {}
+        self._runner: web.AppRunner | None = None
+        self._path = connection.config.url.partition("://")[2].partition("/")[2]
+
+    async def start(self, showing: Sequence[Showing], now_ms: int) -> None:
+        """Listen, with these values; raises DeviceError where the port is taken."""
+        await self.show(showing, now_ms)
+        app = web.Application()
+        app.router.add_get("/{path:.*}", self._answer)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)
+        await runner.setup()
+        site = web.TCPSite(runner, self.host, self.port)
+        try:
+            await site.start()
+        except OSError as error:
+            await runner.cleanup()
+            raise DeviceError(
+                f"the simulated web server cannot listen on {self.where}: {error.strerror}",
+                hint=f"stop the program that has port {self.port}, or choose another port",
+            ) from error
+        self._runner = runner
+
+    async def show(self, showing: Sequence[Showing], now_ms: int) -> None:
+        """Put values into their documents, or let the agent observe them."""
+        for item in showing:
+            raw = self._raws.get(item.tag.topic.text)
+            if raw is None:
+                continue
+            address: HttpAddress = source_of(item.tag).address
+            value = raw(item.value) if item.status == "Good" else None
+            if self._agent is not None:
+                self._agent.observe(address.item, value, now_ms)
+            else:
+                self._put(address, value)
+
+    async def stop(self) -> None:
+        """Drop every client and the port."""
+        runner, self._runner = self._runner, None
+        if runner is not None:
+            await runner.cleanup()
+
+    def _put(self, address: HttpAddress, value: Value) -> None:
+        path = address.path
+        steps: tuple[str | int, ...] = path.steps if isinstance(path, JsonPath) else ()
+        document = self._documents.get(address.request)
+        self._documents[address.request] = _placed(document, steps, value)
+
+    async def _answer(self, request: web.Request) -> web.Response:
+        path = "/" + request.raw_path.lstrip("/").removeprefix(self._path).lstrip("/")
+        if self._agent is not None:
+            return self._of_agent(self._agent, path.partition("?")[0], request)
+        if path not in self._documents:
+            raise web.HTTPNotFound
+        return web.json_response(self._documents[path])
+
+    def _of_agent(self, agent: MtConnectAgent, path: str, request: web.Request) -> web.Response:
+        match path:
+            case "/probe":
+                return web.Response(text=agent.probe(), content_type=_XML)
+            case "/current":
+                return web.Response(text=agent.current(), content_type=_XML)
+            case "/sample":
+                asked = (request.query.get("from", "1"), request.query.get("count", "100"))
+                if not all(word.isdecimal() for word in asked):
+                    raise web.HTTPBadRequest
+                status, text = agent.sample(int(asked[0]), int(asked[1]))
+                return web.Response(text=text, status=status, content_type=_XML)
+        raise web.HTTPNotFound
+
+
+def _is_json(address: HttpAddress) -> bool:
+    return address.kind in ("json", "plain")
+
+
+def _placed(document: Any, steps: tuple[str | int, ...], value: Value) -> Any:
+    """`document` with `value` at the end of `steps`; what is missing on the way is made."""
+    if not steps:
+        return json.loads(json.dumps(value, default=str))
+    step, rest = steps[0], steps[1:]
+    if isinstance(step, str):
+        members = document if isinstance(document, dict) else {}
+        return {**members, step: _placed(members.get(step), rest, value)}
+    elements = list(document) if isinstance(document, list) else []
+    at = max(step, 0)
+    elements += [None] * (at + 1 - len(elements))
+    elements[at] = _placed(elements[at], rest, value)
+    return elements
