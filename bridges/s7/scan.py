@@ -1,8 +1,9 @@
 """The blocks of some tags: asked together, and cut where the CPU refuses one.
 
 A block that is refused is cut in halves until the place that spoils it stands alone. That place
-rests for a minute and its tags are Bad meanwhile; all others are read. Once every place is there
-again, the blocks are planned anew.
+rests for a minute and its tags are Bad meanwhile; all others are read. A data block has no holes:
+behind a place that is not there nothing is, and is not asked for. Once every place is there again,
+the blocks are planned anew.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import logging
 import math
 import time
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from itertools import repeat
 
 from bridges.blocks import Block, Field, plan
@@ -25,6 +26,7 @@ _LOG = logging.getLogger("uns.bridge.s7")
 _MOST_SUSPECTS = 64  # asked in one scan: a wrong address list must not hold the other tags up
 _REST_S = 60.0
 _MOST_NAMED = 5  # places in one log line
+_NOT_THERE = (0x05, 0x0A)  # codes of a place behind the end, and of a block that does not exist
 
 _Answer = list[Reading] | CpuRefusal
 
@@ -65,14 +67,17 @@ class BlockScan:
         scan = _Scan(time.monotonic())
         self._wake(scan.now_s)
         self._bundles = self._bundles or _bundles(self._blocks, link)
+        refused: list[tuple[Block, CpuRefusal]] = []
         for bundle in self._bundles:
             for block, answer in await _ask(link, bundle):
                 if isinstance(answer, list):
                     scan.readings += answer
-                    continue
-                self._blocks.remove(block)
-                self._bundles = []
-                self._cut(scan, block, answer)
+                else:
+                    refused.append((block, answer))
+        for block, refusal in reversed(refused):  # so that the first is the first suspect
+            self._blocks.remove(block)
+            self._bundles = []
+            self._cut(scan, block, refusal)
         await self._ask_suspects(scan, link, most_suspects)
         for block in (*self._suspects, *self.refused):
             scan.readings += bad(block.handles)
@@ -87,6 +92,9 @@ class BlockScan:
     async def _ask_suspects(self, scan: _Scan, link: S7Link, most: float) -> None:
         asked = 0
         while self._suspects and asked < most:
+            if refusal := scan.known_of(self._suspects[0]):
+                self._rest(scan, self._suspects.popleft(), refusal)
+                continue
             bundle = _bundles(self._suspects, link)[0]
             asked += len(bundle)
             for block, answer in await _ask(link, bundle):
@@ -108,8 +116,12 @@ class BlockScan:
 
     def _cut(self, scan: _Scan, block: Block, refusal: CpuRefusal) -> None:
         if halves := block.halves():
-            self._suspects += halves
-            return
+            self._suspects.extendleft(reversed(halves))
+        else:
+            self._rest(scan, block, refusal)
+
+    def _rest(self, scan: _Scan, block: Block, refusal: CpuRefusal) -> None:
+        scan.learn(block, refusal)
         if not block.asked_again_s:
             scan.refused.append((block, refusal.code))
         block.asked_again_s = scan.now_s + _REST_S
@@ -133,6 +145,19 @@ class _Scan:
         self.readings: list[Reading] = []
         self.refused: list[tuple[Block, int]] = []
         self.recovered: list[Block] = []
+        self._ends: dict[Hashable, tuple[int, CpuRefusal]] = {}  # of data blocks
+
+    def known_of(self, block: Block) -> CpuRefusal | None:
+        """Why a block need not be asked for: it begins where nothing is any more."""
+        end, refusal = self._ends.get(block.space.key, (0, None))
+        return refusal if block.start >= end else None
+
+    def learn(self, block: Block, refusal: CpuRefusal) -> None:
+        """Note where a data block is over."""
+        key = block.space.key
+        if key[1] == "DB" and refusal.code in _NOT_THERE:
+            end, _ = self._ends.get(key, (block.start, refusal))
+            self._ends[key] = min(block.start, end), refusal
 
 
 def _bundles(blocks: Iterable[Block], link: S7Link) -> list[list[Block]]:

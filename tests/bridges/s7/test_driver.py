@@ -108,6 +108,20 @@ async def test_what_the_cpu_does_not_have_is_told_when_binding(session):
         assert [0.0, None, None, 0.0, None] == await held.values()
 
 
+async def test_a_block_that_is_missing_costs_few_requests(session):
+    """Of thousands of tags in a block that is not there, or is short, few are asked for alone."""
+    async with S7Server({("DB", 1): 10_000}) as server:
+        held = await session(server.port, *(f"DB1.DBD{4 * at}" for at in range(5000)))
+        assert 2500 == held.problems.count("")
+        assert "" == held.problems[2499]
+        assert "no such address" in held.problems[2500]
+        assert server.requests[READ] < 60
+        server.requests.clear()
+        held = await session(server.port, *(f"DB2.DBD{4 * at}" for at in range(5000)))
+        assert all("no such data block" in problem for problem in held.problems)
+        assert server.requests[READ] < 60
+
+
 async def test_a_text_without_length_is_a_problem_of_its_tag_alone(session):
     """Binding tells what is missing; the tag is read once its address says it."""
     async with S7Server(SIZES) as server:
