@@ -8,12 +8,22 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
-from bridges.driver import BindResult, BoundTag, BrowsedNode, DriverConfig, PushDriver, Sink
+from bridges.driver import (
+    BindResult,
+    BoundTag,
+    BrowsedNode,
+    Description,
+    DriverConfig,
+    PushDriver,
+    Sink,
+    Survey,
+)
 from bridges.mqtt.address import MetricAddress, MqttAddress, TopicAddress, parse
 from bridges.mqtt.config import MqttConfig
 from bridges.mqtt.watch import Unread
+from uns.coercion import coercion
 from uns.errors import DeviceError
-from uns.metric import Reading
+from uns.metric import DataType, Reading
 
 if TYPE_CHECKING:
     from bridges.mqtt.link import Link
@@ -28,9 +38,11 @@ _LOG = logging.getLogger("uns.bridge.mqtt")
 _TICK_S = 0.25  # how often silence is looked for
 _AT_ONCE = 500  # messages taken before others get their turn
 _SETTLE_S, _QUIET_S = 0.5, 0.1  # for what the broker kept, before a tag is said to be fine
+_DESCRIBE_S = 3.0  # what publishes once a second is heard for sure
 _PING_SHARE = 0.75  # of a keep-alive: a healthy broker is heard at least that often
 _MAX_LINES = 50  # that one session logs of what others send
 _SPARKPLUG = "spBv1.0/"
+_KINDS = {bool: DataType.BOOLEAN, str: DataType.STRING}
 
 
 class MqttDriver(PushDriver):
@@ -145,6 +157,22 @@ class MqttDriver(PushDriver):
             await self._say()
             await sink.ready()
 
+    async def describe(self, tags: Sequence[BoundTag]) -> Survey:
+        """Listen for a few seconds, and say of each tag what its messages or its birth show.
+
+        A tag of which nothing was heard meanwhile has no problem: its machine may be slow.
+        """
+        refused = {result.handle: result.problem for result in await self.bind(tags)}
+        until = _clock() + _DESCRIBE_S
+        while _clock() < until and not all(map(self._is_heard, tags)):
+            if self._is_running:
+                await asyncio.sleep(_QUIET_S)
+            else:
+                self._waiting += self._taken(await self._opened().next(_QUIET_S))
+                self._waiting += self._ticked()
+                await self._say()
+        return Survey(tuple(self._description(tag, refused[tag.handle]) for tag in tags))
+
     async def browse(self, root: str = "") -> AsyncIterator[BrowsedNode]:
         """Listen for a while to the topics that match `root`: `legacy/{line}/cw/#`."""
         from bridges.mqtt.browse import browse  # noqa: PLC0415 - see `open`
@@ -211,6 +239,26 @@ class MqttDriver(PushDriver):
             self._granted.update(text for text in asked if text not in refused)
         self._open_topics().news += [refused[text] for text in watched & refused.keys()]
         return refused
+
+    def _is_heard(self, tag: BoundTag) -> bool:
+        is_metric = isinstance(tag.address, MetricAddress)
+        place = self._host() if is_metric else self._open_topics()
+        return tag.handle not in self._bound or place.is_heard(tag.handle)
+
+    def _description(self, tag: BoundTag, refused: str) -> Description:
+        """Of JSON a datatype is told only where its value cannot become the tag's."""
+        if tag.handle not in self._bound:
+            return Description(tag.handle, refused)
+        problem = self._problem(tag)
+        if isinstance(tag.address, MetricAddress):
+            datatype = self._host().datatype(tag.handle)
+        else:
+            value = self._open_topics().value(tag.handle)
+            is_fit = coercion(tag.datatype).convert(value) is not None
+            datatype = None if is_fit else _KINDS.get(type(value))
+        return Description(
+            tag.handle, problem, is_missing=bool(problem), datatype=datatype, is_writable=False
+        )
 
     def _problem(self, tag: BoundTag) -> str:
         if isinstance(tag.address, MetricAddress):

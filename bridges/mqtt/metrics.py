@@ -15,7 +15,7 @@ from bridges.driver import BoundTag
 from bridges.mqtt.address import MetricAddress
 from uns.errors import DeviceError
 from uns.message import Message
-from uns.metric import Quality, Reading, Value
+from uns.metric import DataType, Quality, Reading, Value
 from uns.sparkplug.events import Born, Changed, Died, Event, Problem, Publish, Reconnect
 from uns.sparkplug.host import HostApplication, HostSettings
 from uns.sparkplug.names import NAMESPACE, MessageType, NodeId, state_topic
@@ -116,6 +116,20 @@ class Metrics:
         """Why a tag has no value; empty where it has one, or its device is not known yet."""
         found = self._metrics.get(handle)
         return found[2].problem if found else ""
+
+    def is_heard(self, handle: int) -> bool:
+        """Whether the birth of a tag's device was heard."""
+        found = self._metrics.get(handle)
+        return found is not None and self._devices[found[0], found[1]].slots is not None
+
+    def datatype(self, handle: int) -> DataType | None:
+        """What the birth says that a metric is; None where it was not heard."""
+        found = self._metrics.get(handle)
+        if found is None:
+            return None
+        node, device_id, metric = found
+        slot = (self._devices[node, device_id].slots or {}).get(metric.tag.address.metric)
+        return slot.datatype if slot else None
 
     def unborn(self) -> list[str]:
         """Edge nodes and devices with tags whose birth was not heard yet."""

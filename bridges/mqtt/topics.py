@@ -34,6 +34,7 @@ class Route:
     problem: str = ""  # why the latest message says nothing to it
     heard_s: float = 0.0  # when the latest message came, by the session's clock
     is_silent: bool = False
+    is_heard: bool = False
     value: Value = None
     quality: int = _BAD
 
@@ -96,6 +97,14 @@ class Topics:
         route = self._routes.get(handle)
         return route.problem if route else ""
 
+    def is_heard(self, handle: int) -> bool:
+        """Whether any message came for a tag."""
+        return handle in self._routes and self._routes[handle].is_heard
+
+    def value(self, handle: int) -> Value:
+        """What the latest message says to a tag."""
+        return self._routes[handle].value if handle in self._routes else None
+
     def readers(self, topic: str) -> tuple[Route, ...]:
         """The tags that read a topic."""
         found = self._cache.get(topic)
@@ -149,7 +158,7 @@ class Topics:
         found: list[Reading] = []
         sentence = ""
         for route in routes:
-            route.heard_s, route.is_silent = now_s, False
+            route.heard_s, route.is_silent, route.is_heard = now_s, False, True
             try:
                 if too_large:
                     raise ValueError(too_large)

@@ -142,6 +142,23 @@ async def test_mosquittos_own_client_is_read(mosquitto):
         await _until(lambda: [2.5] == _values(sink, 0))
 
 
+async def test_a_project_can_be_held_against_the_broker(mosquitto, publisher):
+    """Wrong paths are told, and text where a number is wanted; silence is no problem."""
+    await publisher.publish(_message("a", {"n": 1, "s": "x", "t": "1.5"}, retain=True))
+    config = _config(mosquitto)
+    driver = MqttDriver(config)
+    await driver.open()
+    survey = await driver.describe(_tags(config, "a $.n", "a $.s", "a $.t", "a $.x", "silent $.x"))
+    await driver.close()
+    assert [
+        ("", False, None),
+        ("", False, DataType.STRING),
+        ("", False, None),
+        ("`$` has no `x`, only `n`, `s`, `t`", True, None),
+        ("", False, None),
+    ] == [(one.problem, one.is_missing, one.datatype) for one in survey.tags]
+
+
 async def test_hostile_payloads_harm_nobody(mosquitto, publisher):
     """A megabyte, deep nesting, NaN and garbage: one tag is Bad, the next message is good."""
     async with _driven(_config(mosquitto, largest=900_000), "a $.x", "b $.x") as (_, sink, _):
