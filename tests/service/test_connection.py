@@ -11,9 +11,9 @@ import pytest
 
 from bridges.driver import BindResult, BoundTag, DriverConfig, PollDriver, PushDriver
 from uns.equipment import Connection
-from uns.errors import DeviceError
+from uns.errors import DeniedError, DeviceError
 from uns.metric import DataType, Quality
-from uns.service import device_session
+from uns.service import device_clock, device_session
 from uns.service.connection import ConnectionPhase, ConnectionState, ConnectionSupervisor
 
 pytestmark = pytest.mark.slow  # real seconds pass
@@ -322,3 +322,103 @@ async def test_a_driver_that_does_not_close_is_left_behind():
         began = time.monotonic()
     assert time.monotonic() - began < 3
     assert ConnectionPhase.STOPPED is watched.health.phase
+
+
+async def test_a_disabled_connection_leaves_the_device_alone(caplog):
+    """It is never opened; whoever looks is told that the project says so."""
+    caplog.set_level(logging.INFO, "uns.connection")
+    script = Script()
+    script.enabled = False
+    async with Supervised(Polled, script) as watched:
+        await asyncio.sleep(0.3)
+        assert 0 == script.opened
+        assert ConnectionPhase.DISABLED is watched.health.phase
+        assert [ConnectionState.DOWN] == watched.states
+        with pytest.raises(DeviceError, match="disabled by `enabled: false`"):
+            await watched.supervisor.write([(1, 5)])
+    assert ConnectionPhase.STOPPED is watched.health.phase
+    (line,) = caplog.messages
+    assert "disabled" in line
+
+
+async def test_who_is_turned_away_comes_back_slowly():
+    """A wrong password is tried every half minute at most: a tenth try locks an account."""
+    script = Script()
+    script.open_error = DeniedError("wrong password")
+    async with Supervised(Polled, script) as watched:
+        await watched.until(lambda: watched.health.failures == 1)
+        assert 30 <= watched.health.next_try_s <= 60
+        await asyncio.sleep(0.5)
+        assert 1 == script.opened
+
+
+async def test_keep_alives_vouch_once_a_second():
+    """However often a source shows that it is alive; one that cannot vouch never does."""
+
+    class Relaying(Pushed):
+        KEEPALIVE_VOUCHES = False
+
+    vouched, unvouched = [], []
+    async with (
+        Supervised(Pushed, Script(), on_alive=lambda: vouched.append(time.monotonic())) as watched,
+        Supervised(Relaying, Script(), on_alive=lambda: unvouched.append(1)) as relaying,
+    ):
+        await watched.until(lambda: watched.readings and relaying.readings)
+        for _ in range(30):
+            watched.script.sink.alive()
+            relaying.script.sink.alive()
+            await asyncio.sleep(0.05)
+    assert 2 == len(vouched)
+    assert vouched[1] - vouched[0] >= 1
+    assert [] == unvouched
+
+
+async def test_a_wrong_clock_is_said_once(caplog, monkeypatch):
+    """With how far it is off, and what to do; the numbers stay with the connection's others."""
+    monkeypatch.setattr(device_clock, "_SPAN_MS", 100)
+    caplog.set_level(logging.INFO, "uns.connection")
+    async with Supervised(Pushed, Script()) as watched:
+        await watched.until(lambda: watched.readings)
+        caplog.clear()
+        for number in range(40):
+            at = time.time_ns() // 1_000_000 + 420_000
+            watched.script.sink.readings([(1, number, int(Quality.GOOD), at)])
+            await asyncio.sleep(0.01)
+        watched.supervisor.measure()
+        assert 419_000 < watched.health.clock_offset_ms <= 420_000
+        assert 419_000 < watched.health.clock_worst_ms <= 420_000
+    (line,) = caplog.messages
+    assert "its clock is 420 s ahead of ours" in line
+    assert "`clock: ours`" in line
+
+
+async def test_the_numbers_of_a_polled_device_are_measured():
+    """Each scan class with its times, the busy share, and what the driver says it asked."""
+
+    class Counting(Polled):
+        @property
+        def requests(self) -> int:
+            return len(self.config.reads)
+
+    script = Script()
+    script.read_s = 0.02
+    async with Supervised(Counting, script, scans=(0.1, 0.3)) as watched:
+        await watched.until(lambda: len(script.reads) > 10)
+        watched.supervisor.measure()
+        fast, slow = watched.health.scans
+        assert (0.1, 0.1, 1) == (fast.scan_s, fast.every_s, fast.tags)
+        assert 0.3 == slow.scan_s
+        assert 0.02 <= fast.p50_s <= fast.p95_s < 0.5
+        assert 0 < watched.health.duty < 1
+        assert watched.health.requests > 10
+
+
+async def test_a_device_that_is_too_busy_is_said_once(caplog):
+    """In words: how busy, and what is read less often for it."""
+    caplog.set_level(logging.INFO, "uns.connection")
+    script = Script()
+    script.read_s = 0.04
+    async with Supervised(Polled, script, scans=(0.05, 0.2)) as watched:
+        await watched.until(lambda: len(script.reads) > 30)
+    (line,) = [line for line in caplog.messages if "of the time" in line]
+    assert "so slow tags are read less often: 0.2 s → " in line

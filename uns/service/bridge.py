@@ -47,6 +47,7 @@ __all__ = ["BridgeService"]
 log = logging.getLogger("uns.bridge")
 
 TICK_S = 0.5
+MEASURE_S = 2.0
 SETTLED_S = 1.0  # on top of the backlog's window: the time until a backlog is on the disk
 SIMULTANEOUS_CONNECTS = 20  # a switch that reboots must not bring a stampede on 200 PLCs
 
@@ -303,6 +304,7 @@ class BridgeService:
             on_readings=lambda readings: self._read(key, readings),
             on_state=lambda state: self._changed(key, state),
             on_late=self._late,
+            on_alive=lambda: self._vouched(key),
             is_full=lambda: self._is_full(key),
             limiter=self._limiter,
             label=self._where(key),
@@ -322,6 +324,13 @@ class BridgeService:
             if key not in device.answering:
                 device.answering.add(key)
                 self._settle(device)
+
+    def _vouched(self, key: str) -> None:
+        """A source that reports what changes says that the rest is as it was."""
+        link = self._links.get(key)
+        refused = link.supervisor.health.problems if link else {}
+        handles = self._roster.handles_on.get(key, ())
+        self._reporter.alive((one for one in handles if one not in refused), now_ms())
 
     def _late(self, readings: Sequence[Reading]) -> None:
         """Hand readings that newer ones overtook to their edge nodes' backlogs."""
@@ -380,12 +389,20 @@ class BridgeService:
         )
 
     async def _tick(self) -> None:
+        measured_s = 0.0
         while True:
             await asyncio.sleep(TICK_S)
             self._report(self._reporter.tick(now_ms()))
             self._release()
-            for key, link in self._links.items():
-                link.supervisor.health.queue = sum(edge.waiting for edge in self._edges_of(key))
+            if time.monotonic() >= measured_s + MEASURE_S:
+                measured_s = time.monotonic()
+                self._measure()
+
+    def _measure(self) -> None:
+        """Bring the numbers of all connections up to date."""
+        for key, link in self._links.items():
+            link.supervisor.health.queue = sum(edge.waiting for edge in self._edges_of(key))
+            link.supervisor.measure()
 
     # ------------------------------------------------------------------ back-pressure
 

@@ -1,5 +1,7 @@
 """The supervisor of one connection: it keeps a session with a device alive, and says when it is not.
 
+    DISABLED (`enabled: false`: for good)
+
     CONNECTING ──▶ BINDING ──▶ RUNNING ◀──▶ DEGRADED (the device refuses some tags)
         ▲             │           │             │
         └── BACKOFF ◀─┴───────────┴─────────────┘
@@ -22,12 +24,14 @@ from typing import Any
 
 from bridges.driver import BoundTag, Driver
 from uns.equipment import Connection
-from uns.errors import DeviceError, UnsError
+from uns.errors import DeniedError, DeviceError, UnsError
 from uns.metric import Reading, Value
 from uns.service.connection_health import ConnectionHealth, ConnectionPhase, ConnectionState
+from uns.service.device_clock import Turn
 from uns.service.device_session import DeviceSession
 from uns.service.intake import Intake
 from uns.service.liveness import Liveness
+from uns.service.scan_class import ScanClass
 
 __all__ = ["ConnectionHealth", "ConnectionPhase", "ConnectionState", "ConnectionSupervisor"]
 
@@ -36,6 +40,7 @@ log = logging.getLogger("uns.connection")
 GRACE_S = 3.0  # a blip shorter than this is nobody's business
 FIRST_PAUSE_S = 0.25
 LONGEST_PAUSE_S = 15.0
+DENIED_PAUSE_S = 60.0  # no account is locked by a try every 30 s or more, and nothing else helps
 
 
 class ConnectionSupervisor:
@@ -44,7 +49,8 @@ class ConnectionSupervisor:
     `on_readings` gets batches of readings with their times filled in, `on_state` gets DOWN at
     most three seconds after the last sign of life and UP before the first reading that follows.
     `on_late` gets what was overtaken before it came (see intake.py); without it that precedes the
-    current readings of its batch. While `is_full`, drivers wait and scans are left out. All are called in the event loop and must not block. `limiter`
+    current readings of its batch. `on_alive` is told, once a second at most, when a source that
+    reports by itself says that all its values still hold. While `is_full`, drivers wait and scans are left out. All are called in the event loop and must not block. `limiter`
     bounds how many connections are being opened at the same time.
     """
 
@@ -57,6 +63,7 @@ class ConnectionSupervisor:
         on_state: Callable[[ConnectionState], None],
         *,
         on_late: Callable[[list[Reading]], None] | None = None,
+        on_alive: Callable[[], None] = lambda: None,
         is_full: Callable[[], bool] = lambda: False,
         limiter: asyncio.Semaphore | None = None,
         label: str = "",
@@ -75,12 +82,14 @@ class ConnectionSupervisor:
         self._on_readings = on_readings
         self._on_state = on_state
         self._on_late = on_late
+        self._on_alive = on_alive
         self.is_full = is_full
         self._limiter = limiter
         self._grace_s = grace_s
         self._home = home
         self._session: DeviceSession | None = None
         self._cursor: Any = None
+        self._requests = 0  # of sessions that are over
         self._intake = Intake(
             self._tags,
             is_ours=connection.config.clock == "ours",
@@ -89,6 +98,8 @@ class ConnectionSupervisor:
 
     async def run(self) -> None:
         """Stay connected until cancelled, then close within two seconds."""
+        if not self._connection.config.enabled:
+            await self._stay_away()
         liveness = Liveness(self._grace_s, self._went_silent)
         liveness.lost()  # a device that is not there from the start is down like any other
         try:
@@ -152,6 +163,17 @@ class ConnectionSupervisor:
             raise DeviceError(f"{self.name} is not connected: {reason}")
         return session
 
+    async def _stay_away(self) -> None:
+        """Leave the device alone until cancelled, as the project says."""
+        self.health.phase = ConnectionPhase.DISABLED
+        self.health.last_error = "disabled by `enabled: false` of its connection"
+        log.info("%s is %s", self.name, self.health.last_error)
+        self._enter(ConnectionState.DOWN)
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self.health.phase = ConnectionPhase.STOPPED
+
     async def _attempt(self, liveness: Liveness) -> None:
         """One session from start to end; returns when it is over, for whatever reason."""
         session: DeviceSession | None = None
@@ -168,7 +190,7 @@ class ConnectionSupervisor:
             is_lost = False
             raise
         except (UnsError, OSError) as error:  # TimeoutError is an OSError
-            self._failed(_sentence(error), liveness)
+            self._failed(_sentence(error), liveness, is_denied=isinstance(error, DeniedError))
         except Exception as error:
             sentence = f"the driver failed on a mistake of ours: {error!r}"
             if sentence != self.health.last_error:
@@ -180,6 +202,7 @@ class ConnectionSupervisor:
             self._session = None
             if session is not None:
                 self._note_cursor(session)
+                self._requests += session.requests
                 await session.end(is_lost=is_lost)
 
     def _note_cursor(self, session: DeviceSession) -> None:
@@ -198,11 +221,13 @@ class ConnectionSupervisor:
         tags = tuple(self._tags.values())
         return DeviceSession(self.name, driver, tags, liveness, self, grace_s=self._grace_s)
 
-    def _failed(self, sentence: str, liveness: Liveness) -> None:
+    def _failed(self, sentence: str, liveness: Liveness, *, is_denied: bool = False) -> None:
         health = self.health
         health.phase = ConnectionPhase.BACKOFF
         health.last_error = sentence
         longest_s = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2.0 ** min(health.failures, 16))
+        if is_denied:
+            longest_s = DENIED_PAUSE_S
         health.next_try_s = random.uniform(0.5, 1.0) * longest_s  # noqa: S311 - jitter, not a secret
         health.failures += 1
         liveness.lost()
@@ -249,6 +274,8 @@ class ConnectionSupervisor:
         """The session has readings; times that the driver left open are filled in."""
         current, late = self._intake.take(readings, _now_ms())
         self.health.readings += len(readings)
+        if self._intake.turn is not None and not self.has_durable_cursor:  # rows may be old
+            self._tell_clock(self._intake.turn)
         if late:
             self.health.late += len(late)
             current = self._without_late(current, late)
@@ -282,6 +309,50 @@ class ConnectionSupervisor:
         self.health.state = state
         self.health.since_ms = _now_ms()
         self._on_state(state)
+
+    def vouched(self) -> None:
+        """The source says that every value still holds."""
+        self._on_alive()
+
+    def measure(self) -> None:
+        """Bring those numbers of `health` up to date that cost something."""
+        health, session = self.health, self._session
+        health.clock_offset_ms = self._intake.clock.ahead_ms
+        health.clock_worst_ms = self._intake.clock.worst_ms
+        if session is None:
+            return
+        health.requests = self._requests + session.requests
+        if session.schedule is not None:
+            health.duty = session.schedule.duty
+            health.scans = tuple(scan.health for scan in session.schedule.classes)
+
+    def balanced(self, classes: Sequence[ScanClass], demand: float, *, is_too_busy: bool) -> None:
+        """Slow classes are read less often from now on, or as often as was asked for again."""
+        if not is_too_busy:
+            log.info("%s: all tags are read as often as they should be again", self.name)
+            return
+        late = [f"{one.scan_s:g} s → {one.every_s:.3g} s" for one in classes[1:]]
+        what = (
+            f"slow tags are read less often: {', '.join(late)}"
+            if late
+            else (f"tags of {classes[0].scan_s:g} s are read as often as it can")
+        )
+        log.warning(
+            "%s: scans need %.0f %% of the time, so %s; read fewer tags, or less often",
+            *(self.name, 100 * demand, what),
+        )
+
+    def _tell_clock(self, turn: Turn) -> None:
+        if turn is Turn.RIGHT:
+            log.info("%s: its clock is right again", self.name)
+            return
+        ahead_s = (self._intake.clock.ahead_ms or 0) / 1000
+        side = "ahead of" if ahead_s > 0 else "behind"
+        log.warning(
+            "%s: its clock is %.0f s %s ours, and values carry its time; set it right, or write "
+            "`clock: ours` into the connection",
+            *(self.name, abs(ahead_s), side),
+        )
 
     def stretched(self, scans: int) -> None:
         """So many scans were left out because values could not be handed on."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from uns.service.scan_class import ScanHealth
+
 __all__ = ["ConnectionHealth", "ConnectionPhase", "ConnectionState"]
 
 
@@ -18,6 +20,7 @@ class ConnectionState(StrEnum):
 class ConnectionPhase(StrEnum):
     """What the supervisor is doing about the device."""
 
+    DISABLED = "disabled"  # the project says so
     CONNECTING = "connecting"
     BINDING = "binding"  # connected; introducing the tags
     RUNNING = "running"
@@ -28,7 +31,10 @@ class ConnectionPhase(StrEnum):
 
 @dataclass(slots=True)
 class ConnectionHealth:
-    """Counters grow for as long as the supervisor lives; `since_ms` is when `state` last changed."""
+    """Counters grow for as long as the supervisor lives; `since_ms` is when `state` last changed.
+
+    `scans`, `duty`, `requests`, the clock and `queue` are as `measure` found them last.
+    """
 
     state: ConnectionState = ConnectionState.DOWN
     phase: ConnectionPhase = ConnectionPhase.STOPPED
@@ -47,3 +53,8 @@ class ConnectionHealth:
     stretched: int = 0  # scans left out because a broker was too slow
     overruns: int = 0  # scans skipped because an earlier one took too long
     scan_s: float = 0.0  # how long the latest scan took
+    scans: tuple[ScanHealth, ...] = ()  # of each scan class, fastest first
+    duty: float = 0.0  # the share of the time, 0 to 1, that the device is busy with scans
+    requests: int = 0  # where the driver counts them
+    clock_offset_ms: int | None = None  # how far the device's clock is ahead; None: it has none
+    clock_worst_ms: int = 0  # the furthest that it was from ours

@@ -14,7 +14,7 @@ __all__ = ["DeviceClock", "Turn"]
 WRONG_MS = 5_000  # from here on it is said
 _RIGHT_MS = 4_000  # and from here on it is right again
 _SPAN_MS = 10_000
-_ENOUGH = 5  # news in two spans; one may have waited somewhere on its way
+_ENOUGH = 3  # news in two spans; one may have waited somewhere on its way
 
 
 class Turn(Enum):

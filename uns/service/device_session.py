@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from bridges.driver import (
     BindResult,
     BoundTag,
+    CanCount,
     CanReadNow,
     CanResume,
     CanTidy,
@@ -22,7 +23,8 @@ from bridges.driver import (
 from uns.errors import DeviceError, UnsError
 from uns.metric import Quality, Reading, Value
 from uns.service.liveness import Liveness
-from uns.service.scan import ScanClass, ScanSchedule
+from uns.service.scan import ScanSchedule
+from uns.service.scan_class import ScanClass
 from uns.service.turns import Rank, Turns
 
 __all__ = ["DeviceSession", "SessionOwner"]
@@ -44,6 +46,7 @@ _BINDS_PER_S = 500  # a slow server takes a minute for 100,000 tags, measured wi
 _ANSWER_S = 1.5  # what a scan may take at least, before it counts as silence
 _READ_ALL_S = 30.0
 _FIRST_SCAN_S = 30.0  # nothing is known yet of how long this device takes
+_VOUCH_S = 1.0  # between two times that all tags are said to be as they were
 _NEVER = float("inf")
 
 
@@ -67,6 +70,12 @@ class SessionOwner(Protocol):
 
     def scanned(self, took_s: float, missed: int) -> None:
         """A scan took so long, and made so many others be skipped."""
+
+    def balanced(self, classes: Sequence[ScanClass], demand: float, *, is_too_busy: bool) -> None:
+        """Slow classes are read less often from now on, or as often as was asked for again."""
+
+    def vouched(self) -> None:
+        """The source says that every value still holds."""
 
     def stretched(self, scans: int) -> None:
         """So many scans were left out because values could not be handed on."""
@@ -108,6 +117,8 @@ class DeviceSession:
         self._next_within_s = _NEVER  # the next sign of life, once one was seen
         self._flowing_since = _NEVER
         self._is_proven = False
+        self._vouches = isinstance(driver, PushDriver) and driver.KEEPALIVE_VOUCHES
+        self._vouched_at = -_VOUCH_S
         self._retry_s = FIRST_RETRY_S
         self._retry_at = _NEVER
 
@@ -122,6 +133,16 @@ class DeviceSession:
         if self._resumable is not None and isinstance(self._driver, PushDriver):
             return self._resumable.cursor
         return self._cursor
+
+    @property
+    def schedule(self) -> ScanSchedule | None:
+        """The scans of a polled device, once it is read."""
+        return self._schedule
+
+    @property
+    def requests(self) -> int:
+        """What this session has asked of its device, where the driver counts that."""
+        return self._driver.requests if isinstance(self._driver, CanCount) else 0
 
     async def open(self, cursor: Any = None) -> bool:
         """Make the one attempt to reach the device; return whether it goes on behind `cursor`."""
@@ -219,6 +240,9 @@ class DeviceSession:
             if self._is_resumed and not isinstance(self._driver, CanReadNow):
                 self._owner.refreshed(())
             self._report_refused(self._problems)
+        if self._vouches and now >= self._vouched_at + _VOUCH_S:
+            self._vouched_at = now
+            self._owner.vouched()
         if not self._is_proven and now - self._flowing_since > PROVEN_S:
             self._prove()
 
@@ -370,10 +394,12 @@ class DeviceSession:
         self._liveness.expect(patience_s + 0.5)
         async with _deadline(patience_s if scan.scans else _FIRST_SCAN_S, "no answer to a scan"):
             readings = await driver.read(scan.handles)
-        missed = schedule.overruns
         now = self._clock()
-        schedule.scanned(scan, began, now)
-        self._owner.scanned(now - began, schedule.overruns - missed)
+        missed = schedule.scanned(scan, began, now)
+        self._owner.scanned(now - began, missed)
+        turned = schedule.balance()
+        if turned is not None:
+            self._owner.balanced(schedule.classes, schedule.demand, is_too_busy=turned)
         self.readings(readings)
         if self._resumable is not None:
             self._cursor = self._resumable.cursor

@@ -36,6 +36,7 @@ class Intake:
         self._remembered: dict[int, Reading] | None = {} if remembers else None
         self._behind: dict[int, tuple[int, int]] = {}  # since when, by our clock and by theirs
         self._kept_until_ms = 0  # while a source hands in what it kept; 0 when it has
+        self._newest_ms = 0  # where the source's times are not used
         self.clock = DeviceClock()
         self.turn: Turn | None = None  # of the clock, in the latest batch
 
@@ -75,6 +76,10 @@ class Intake:
         if self._is_ours:
             stamped = [(one[0], one[1], one[2], now_ms) for one in readings if one[0] in last]
             self._remember(stamped)
+            newest = max((reading[3] for reading in readings), default=0)
+            if newest > self._newest_ms:
+                self.clock.seen(newest, now_ms)
+                self._newest_ms = newest
             return stamped, []
         if not self._kept_until_ms:
             current, late, newest = self._in_order(readings, now_ms)

@@ -5,22 +5,12 @@ from __future__ import annotations
 import math
 import zlib
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
 
 from bridges.driver import BoundTag
+from uns.service.scan_class import ScanClass
+from uns.service.scan_load import Duty, demand, stretch
 
 __all__ = ["ScanClass", "ScanSchedule"]
-
-
-@dataclass(slots=True)
-class ScanClass:
-    """The tags that are read together; `handles` is one object until tags are added."""
-
-    scan_s: float
-    handles: Sequence[int]
-    due: float
-    took_s: float = 0.0  # the latest scan
-    scans: int = field(default=0)
 
 
 class ScanSchedule:
@@ -34,8 +24,28 @@ class ScanSchedule:
     def __init__(self, tags: Sequence[BoundTag], seed: str, now: float) -> None:
         self._phase = (zlib.crc32(seed.encode()) + 1) / 2**32  # above 0, at most 1
         self._classes: dict[float, ScanClass] = {}
-        self.overruns = 0
+        self._duty = Duty(now)
         self.add(tags, now)
+
+    @property
+    def classes(self) -> list[ScanClass]:
+        """All classes, fastest first."""
+        return sorted(self._classes.values(), key=lambda scan: scan.scan_s)
+
+    @property
+    def overruns(self) -> int:
+        """How many ticks were skipped because scans took too long."""
+        return sum(scan.overruns for scan in self._classes.values())
+
+    @property
+    def duty(self) -> float:
+        """The share of the time, from 0 to 1, that the device is busy with scans."""
+        return self._duty.share
+
+    @property
+    def demand(self) -> float:
+        """The share that they would take at the rates that were asked for; may exceed 1."""
+        return demand(self._classes.values())
 
     @property
     def is_complete(self) -> bool:
@@ -77,17 +87,26 @@ class ScanSchedule:
         left_out = 0
         for scan in self._classes.values():
             if scan.due < now:
-                passed = int((now - scan.due) / scan.scan_s)
-                scan.due += passed * scan.scan_s
+                passed = int((now - scan.due) / scan.every_s)
+                scan.due += passed * scan.every_s
                 left_out += passed
         return left_out
 
-    def scanned(self, scan: ScanClass, began: float, now: float) -> None:
-        """Note that a scan is done, and when the class is due again."""
-        scan.took_s = now - began
-        scan.scans += 1
-        scan.due += scan.scan_s * (self._phase if scan.scans == 1 else 1)
-        if scan.due < now:
-            missed = math.ceil((now - scan.due) / scan.scan_s)
-            scan.due += missed * scan.scan_s
-            self.overruns += missed
+    def scanned(self, scan: ScanClass, began: float, now: float) -> int:
+        """Note that a scan is done, and when the class is due again; how many ticks that cost."""
+        scan.scanned(now - began)
+        self._duty.scanned(now - began, now)
+        scan.due += scan.every_s * (self._phase if scan.scans == 1 else 1)
+        if scan.due >= now:
+            return 0
+        missed = math.ceil((now - scan.due) / scan.every_s)
+        scan.due += missed * scan.every_s
+        scan.overruns += missed
+        return missed
+
+    def balance(self) -> bool | None:
+        """Read slow classes less often where the device is too busy.
+
+        True when that begins, False when it ends, None otherwise.
+        """
+        return stretch(self._classes.values())
