@@ -116,7 +116,7 @@ class S7Server:
         try:
             while True:
                 await self._answer_one(reader, writer)
-        except (asyncio.IncompleteReadError, OSError, struct.error, asyncio.CancelledError):
+        except (asyncio.IncompleteReadError, OSError, asyncio.CancelledError):
             pass  # the client went away or speaks something else, or close() ended us
         finally:
             del self._sessions[task]
@@ -128,14 +128,19 @@ class S7Server:
             raise ConnectionError("not ISO on TCP")
         message = await reader.readexactly(length - _TPKT.size)
         await self._is_awake.wait()
-        if message[1:2] == bytes((_CONNECT_REQUEST,)):
-            answer = _confirmed(message)
-        elif message[1:2] == bytes((_DATA,)):
-            answer = bytes((2, _DATA, _LAST_PART)) + self._answer(message[3:])
-        else:
-            raise ConnectionError("not a connection that goes on")
+        try:
+            answer = self._answered(message)
+        except (struct.error, IndexError):
+            raise ConnectionError("a message that breaks off") from None
         writer.write(_TPKT.pack(_TPKT_VERSION, 0, len(answer) + _TPKT.size) + answer)
         await writer.drain()
+
+    def _answered(self, message: bytes) -> bytes:
+        if message[1] == _CONNECT_REQUEST:
+            return _confirmed(message)
+        if message[1] != _DATA:
+            raise ConnectionError("not a connection that goes on")
+        return bytes((2, _DATA, _LAST_PART)) + self._answer(message[3:])
 
     def _answer(self, pdu: bytes) -> bytes:
         protocol, kind, _, reference, head, body = struct.unpack_from(">BBHHHH", pdu)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import random
 import socket
 import struct
+import sys
 import time
 
 import pytest
@@ -236,6 +238,29 @@ async def test_a_session_that_is_cancelled_while_it_connects_leaves_nothing():
             peer.settimeout(1)
             while peer.recv(100):
                 pass  # until the end that our side made
+
+
+async def test_without_the_package_it_says_how_to_get_it(monkeypatch):
+    """Opening a session names the package that is missing, and the command that installs it."""
+    monkeypatch.setitem(sys.modules, "snap7.async_client", None)
+    with pytest.raises(DeviceError, match="needs the package python-snap7") as caught:
+        await S7Link.connect(_config(1))
+    assert "uns-bridge[s7]" in caught.value.hint
+
+
+async def test_our_cpu_outlives_whatever_is_sent_to_it():
+    """Messages that break off or mean nothing end their own connection, and no other."""
+    noise = random.Random(7)
+    async with S7Server({("DB", 1): 20}) as server, _linked(server.port) as link:
+        for length in [*range(1, 60), 300]:
+            reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+            body = b"\x02\xf0\x80\x32" + bytes((noise.choice((1, 7)),)) + noise.randbytes(length)
+            writer.write(struct.pack(">BBH", 3, 0, len(body) + 4) + body)
+            writer.write_eof()
+            await asyncio.wait_for(reader.read(), 2)
+            writer.close()
+            await writer.wait_closed()
+        assert [bytes(4)] == await link.read(TWO[:1])
 
 
 async def test_the_library_has_what_we_use():
