@@ -51,7 +51,6 @@ class SqlDriver(PollDriver):
         self._held: dict[int, tuple[Any, Reading]] = {}  # its watermark, and the newest reading
         self._unprimed: set[int] = set()
         self._mark: Mark | None = None
-        self._has_begun = False
         self._said: set[str] = set()
 
     @classmethod
@@ -63,12 +62,13 @@ class SqlDriver(PollDriver):
 
     @property
     def cursor(self) -> Any:
-        """How far the table was read; None without a watermark, and before the first scan."""
-        return self._mark.to_json() if self._mark and self._has_begun else None
+        """How far the table was read; None without a watermark, and on the first day."""
+        return self._mark.to_json() if self._mark else None
 
     def resume(self, cursor: Any) -> None:
         """Go on behind `cursor`."""
-        self._mark = Mark.from_json(cursor, self.config.overlap)
+        if self.config.watermark:
+            self._mark = Mark.from_json(cursor, self.config.overlap)
 
     async def abandon(self) -> None:
         """The same as `close`: a database keeps its rows whoever reads them."""
@@ -77,10 +77,12 @@ class SqlDriver(PollDriver):
     # ------------------------------------------------------------ the session
 
     async def open(self) -> None:
-        """Connect and look at the columns; raises DeviceError."""
+        """Connect and look at the columns, and whether rows go on; raises DeviceError."""
         self._database = Database(self.config, self.home)
         await self._database.open()
         await self._look()
+        if self._mark and not await self._goes_on(self._mark):
+            self._mark = None
 
     async def bind(self, tags: Sequence[BoundTag]) -> list[BindResult]:
         """Take tags up; one whose column is not there is a problem, also on a second look."""
@@ -110,10 +112,10 @@ class SqlDriver(PollDriver):
         """What is new of any tag, and what is still the same of those asked for."""
         if not self.config.watermark:
             return await self._state(handles)
-        if not self._has_begun:
-            await self._begin()
-        fresh = await self._primed()
-        fresh += self._taken(await self._news())
+        if self._mark is None:
+            self._mark = await self._first_day()
+        fresh = await self._primed(self._mark)
+        fresh += self._taken(await self._news(self._mark))
         last = {reading[0]: reading for reading in fresh}
         for handle in last.keys() | set(handles):
             held = self._held.get(handle, (None, (handle, None, _BAD, 0)))[1]
@@ -141,16 +143,12 @@ class SqlDriver(PollDriver):
 
     # ------------------------------------------------------------ rows with a watermark
 
-    async def _begin(self) -> None:
-        """Find where to go on: behind the cursor, at the newest row, or at the oldest."""
-        asked = self._asked()
-        if self._mark is None:
-            self._mark = Mark(self.config.overlap)
-            if self.config.start == "newest":
-                await self._skip_to_newest(self._mark)
-        elif self._mark.reached is not None:
-            await self._check_order(asked)
-        self._has_begun = True
+    async def _first_day(self) -> Mark:
+        """Begin at the newest row, or at the oldest."""
+        mark = Mark(self.config.overlap)
+        if self.config.start == "newest":
+            await self._skip_to_newest(mark)
+        return mark
 
     async def _skip_to_newest(self, mark: Mark) -> None:
         asked = self._asked()
@@ -161,35 +159,31 @@ class SqlDriver(PollDriver):
         known = await self._rows(asked.between(mark.begin, highest, _KNOWN_AT_ONCE))
         mark.news(known, _index(asked.watermark_at))
 
-    async def _check_order(self, asked: Questions) -> None:
-        """Notice a table that was emptied and counts from the start again."""
-        reached = self._mark.reached if self._mark else None
-        [[highest]] = await self._rows(asked.highest())
-        if highest is None or reached is None or highest >= reached:
-            return
+    async def _goes_on(self, mark: Mark) -> bool:
+        """Whether the table still counts on, and was not emptied to count from the start again."""
+        if mark.reached is None:
+            return True
+        [[highest]] = await self._rows(self._asked().highest())
+        if highest is None or highest >= mark.reached:
+            return True
         _LOG.warning(
             "%s: the highest `%s` is %s, and %s was read before: the table was emptied or put "
             "back, and is read as on the first day (`start: %s`)",
             self.config.key(),
             self.config.watermark,
             highest,
-            reached,
+            mark.reached,
             self.config.start,
         )
-        self._mark = Mark(self.config.overlap)
-        self._held.clear()
-        self._unprimed.update(self._tags)
-        if self.config.start == "newest":
-            await self._skip_to_newest(self._mark)
+        return False
 
-    async def _primed(self) -> list[Reading]:
+    async def _primed(self, mark: Mark) -> list[Reading]:
         """The newest rows that were read already, of tags that nobody knows the value of yet."""
         handles = list(self._unprimed)
-        reached = self._mark.reached if self._mark else None
-        if not handles or reached is None:
+        if not handles or mark.reached is None:
             self._unprimed.clear()
             return []
-        readings = self._taken(await self._newest(handles, reached))
+        readings = self._taken(await self._newest(handles, mark.reached))
         self._unprimed.clear()
         return [reading for reading in readings if reading[0] in handles]
 
@@ -199,13 +193,13 @@ class SqlDriver(PollDriver):
             found += await self._rows(asked.newest(keys, end))
         return found
 
-    async def _news(self) -> list[Any]:
-        asked, mark = self._asked(), self._mark
-        if mark is None:
-            return []
+    async def _news(self, mark: Mark) -> list[Any]:
+        asked = self._asked()
         rows = await self._rows(asked.after(mark.begin, mark.known))
-        if not rows and mark.reached is not None:
-            await self._check_order(asked)
+        if not rows and not await self._goes_on(mark):
+            self._mark = None
+            self._held.clear()
+            self._unprimed.update(self._tags)
         return mark.news(rows, _index(asked.watermark_at))
 
     def _taken(self, rows: Iterable[Any]) -> list[Reading]:
