@@ -72,7 +72,12 @@ class Structure:
     @property
     def name(self) -> str:
         """What it is called in a sentence."""
-        return f"structure (0x{self.handle:04X})"
+        return "STRING" if self.is_string else f"structure (0x{self.handle:04X})"
+
+    @property
+    def is_string(self) -> bool:
+        """Whether it is the controller's own STRING, and not a type of somebody's."""
+        return self.handle == _STRING
 
     @property
     def tag(self) -> bytes:
@@ -82,7 +87,7 @@ class Structure:
     @property
     def text_bytes(self) -> int:
         """How much text surely fits: a structure is rounded up to four bytes, its DATA is not."""
-        return _STRING_BYTES if self.handle == _STRING else self.size - _TEXT_HEAD - 3
+        return _STRING_BYTES if self.is_string else self.size - _TEXT_HEAD - 3
 
     def decoded(self, raw: bytes, count: int) -> tuple[Value, ...]:
         """Its text, None where it is longer than its room. What is not UTF-8 is Latin-1."""

@@ -79,8 +79,12 @@ def _field(tag: Wanted, steps: tuple[Step, ...], bit: int | None, reply: Reply) 
     if isinstance(kind, Structure):
         if bit is not None:
             return f"it is a {kind.name}, which has no bits"
-        if not datatype.is_text or not is_text(raw):
+        if kind.is_string:
+            return Field(handle, steps, kind)
+        if not is_text(raw):
             return f"it is a {kind.name}: name one of its members, behind a dot"
+        if not datatype.is_text:
+            return f"it is a {kind.name}: name a member, or give the tag the type string"
         return Field(handle, steps, kind)
     if bit is not None and not _has_bit(kind, bit):
         return f"it is of type {kind.name}, which has no bit {bit}"

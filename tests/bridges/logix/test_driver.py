@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -329,6 +330,10 @@ async def test_a_string_type_of_ones_own_is_a_text(driver, server, tags_at):
     """A structure of LEN and DATA is read and written as text; one without sense is Bad."""
     server.declare("Lot.Name.LEN", "DINT")
     server.declare("Lot.Name.DATA[19]", "SINT")
+    numbers = [replace(tag, datatype=DataType.INT16) for tag in tags_at("Lot.Name", "Recipe")]
+    results = await driver.bind(numbers)
+    assert "give the tag the type string" in results[0].problem
+    assert not results[1].problem  # a STRING is one, whatever is wanted
     tags = tags_at("Lot.Name", "Speed")
     assert ["", ""] == [result.problem for result in await driver.bind(tags)]
     assert [""] == await driver.write([(tags[0], "Größe 12")])
