@@ -9,8 +9,8 @@ Errors: `open`, `read` and `run` raise DeviceError (or OSError, TimeoutError) wh
 is over; whatever concerns one tag is a result, never an exception.
 
 What only some protocols can do stands in protocols of its own: CanWrite, CanReadNow, CanResume,
-CanTidy, CanCount, CanDescribe, CanBrowse, CanCall, CanHistory. The runtime looks which of them a
-driver has.
+CanTidy, CanCount, CanDescribe, CanBrowse, CanCall, CanHistory, HasFindings. The runtime looks
+which of them a driver has.
 """
 
 from __future__ import annotations
@@ -42,6 +42,7 @@ __all__ = [
     "Driver",
     "DriverConfig",
     "Extent",
+    "HasFindings",
     "PollDriver",
     "PushDriver",
     "Sink",
@@ -273,6 +274,15 @@ class CanCount(Protocol):
     @property
     def requests(self) -> int:
         """How many requests this session has sent."""
+
+
+@runtime_checkable
+class HasFindings(Protocol):
+    """A driver that meets with things that nobody asked for, and that somebody should know of."""
+
+    @property
+    def findings(self) -> tuple[str, ...]:
+        """A few sentences for people; they stand in the health of the connection."""
 
 
 @dataclass(frozen=True, slots=True)

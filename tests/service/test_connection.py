@@ -396,6 +396,8 @@ async def test_the_numbers_of_a_polled_device_are_measured():
     """Each scan class with its times, the busy share, and what the driver says it asked."""
 
     class Counting(Polled):
+        findings = ("legacy/line9/cw is on the broker, and no tag reads it",)
+
         @property
         def requests(self) -> int:
             return len(self.config.reads)
@@ -411,6 +413,7 @@ async def test_the_numbers_of_a_polled_device_are_measured():
         assert 0.02 <= fast.p50_s <= fast.p95_s < 0.5
         assert 0 < watched.health.duty < 1
         assert watched.health.requests > 10
+        assert Counting.findings == watched.health.findings
 
 
 async def test_a_device_that_is_too_busy_is_said_once(caplog):

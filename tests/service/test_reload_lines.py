@@ -199,13 +199,16 @@ async def test_a_changed_tag_is_no_business_of_other_lines(rig: Rig) -> None:
 
 
 async def test_a_tag_more_is_read_at_once(rig: Rig) -> None:
-    """A tag that comes is read over a new session with that device; its neighbours keep theirs."""
+    """A tag that comes is read over the session there is, and costs its machine one new birth."""
     text = PLANT.replace(
         "line2/filler, is: filler, bind: plc,", "line2/filler, is: more, bind: plc2,"
     ).replace("bindings:\n", MORE)
+    links = rig.bridge.connections
     with rig.untouched("line1", "line3"):
         await rig.runtime.change(rig.project(text))
+        assert links == rig.bridge.connections
         await rig.until(lambda: rig.value("line2", "bad") == 7)
+        assert [0, 0, 0] == [link.health.reconnects for link in links.values()]
         assert 2.0 == rig.value("line2", "pressure")
         await rig.until(lambda: rig.shown("line2", "bad") == (7, "Good"))
         assert not rig.about(Died, "line2", None)
@@ -238,9 +241,11 @@ async def test_lines_come_and_leave(rig: Rig) -> None:
 
 
 async def test_a_machine_that_joins_a_connection_disturbs_nobody_on_it(rig: Rig) -> None:
-    """The device is read over one session anew; who was on it before shows no death."""
+    """It is read over the session there is; who was on it before shows no death and no gap."""
     with rig.untouched("line2", "line3"):
+        links = rig.bridge.connections
         await rig.runtime.change(rig.project(PLANT + SECOND))
+        assert links == rig.bridge.connections
         await rig.until(lambda: rig.value("line1", "good", "second") == 100)
         rig.plcs[0][1].set("hr", 0, 101, "uint32")
         await rig.until(lambda: rig.value("line1", "good") == 101)
@@ -250,6 +255,8 @@ async def test_a_machine_that_joins_a_connection_disturbs_nobody_on_it(rig: Rig)
         await rig.until(lambda: rig.value("line1", "good") == 102)
         assert not rig.about(Died, "line1")
         assert not rig.about(Born, "line1")
+        assert links == rig.bridge.connections
+        assert [0, 0, 0] == [link.health.reconnects for link in links.values()]
 
 
 async def test_a_formula_that_comes_has_a_value_at_once(rig: Rig) -> None:

@@ -268,7 +268,9 @@ class ConnectionSupervisor:
     def refreshed(self, readings: Sequence[Reading]) -> None:
         """A session was resumed: what did not change meanwhile is stale no longer."""
         self.health.readings += len(readings)
-        self._on_readings(self._intake.refreshed(readings, _now_ms()))
+        current = self._intake.refreshed(readings, _now_ms())
+        refused = self.health.problems
+        self._on_readings([reading for reading in current if reading[0] not in refused])
 
     def delivered(self, readings: Sequence[Reading]) -> None:
         """The session has readings; times that the driver left open are filled in."""
@@ -322,6 +324,7 @@ class ConnectionSupervisor:
         if session is None:
             return
         health.requests = self._requests + session.requests
+        health.findings = session.findings
         if session.schedule is not None:
             health.duty = session.schedule.duty
             health.scans = tuple(scan.health for scan in session.schedule.classes)

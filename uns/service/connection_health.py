@@ -33,7 +33,7 @@ class ConnectionPhase(StrEnum):
 class ConnectionHealth:
     """Counters grow for as long as the supervisor lives; `since_ms` is when `state` last changed.
 
-    `scans`, `duty`, `requests`, the clock and `queue` are as `measure` found them last.
+    `findings`, `scans`, `duty`, `requests`, the clock and `queue` are as `measure` found them last.
     """
 
     state: ConnectionState = ConnectionState.DOWN
@@ -46,6 +46,7 @@ class ConnectionHealth:
     tags_good: int = 0  # tags that the device knows
     tags_bad: int = 0
     problems: dict[int, str] = field(default_factory=dict)  # handle → why the device refuses it
+    findings: tuple[str, ...] = ()  # what its driver met with and somebody should know of
     readings: int = 0
     late: int = 0  # of them, those that were overtaken: they go out as historical
     conflated: int = 0  # values that newer ones replaced because a broker was too slow

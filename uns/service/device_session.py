@@ -17,6 +17,7 @@ from bridges.driver import (
     CanTidy,
     CanWrite,
     Driver,
+    HasFindings,
     PollDriver,
     PushDriver,
 )
@@ -143,6 +144,11 @@ class DeviceSession:
     def requests(self) -> int:
         """What this session has asked of its device, where the driver counts that."""
         return self._driver.requests if isinstance(self._driver, CanCount) else 0
+
+    @property
+    def findings(self) -> tuple[str, ...]:
+        """What the driver met with and somebody should know of."""
+        return self._driver.findings if isinstance(self._driver, HasFindings) else ()
 
     async def open(self, cursor: Any = None) -> bool:
         """Make the one attempt to reach the device; return whether it goes on behind `cursor`."""
