@@ -12,6 +12,7 @@ from uns.equipment import Connection, Machine, SparkplugId, Tag
 from uns.message import Message
 from uns.service.connection_flow import ConnectionFlows, FlowSource, flow_name
 from uns.service.connection_health import ConnectionHealth, ConnectionPhase, ConnectionState
+from uns.service.scan_class import ScanHealth
 from uns.topic import Topic
 
 NOW = 1_767_868_200_123  # 2026-01-08T10:30:00.123Z
@@ -197,3 +198,18 @@ def test_the_service_counts_its_connections(rig: Rig) -> None:
     said = rig.flows.counted()
     assert (1, 4) == (said["connections_up"], said["connections_down"])
     assert [f"s7://{number}: no route to host" for number in range(3)] == said["reasons"]
+
+
+def test_the_numbers_of_scans_and_clocks_are_told(rig: Rig) -> None:
+    """Every class with its times; what the driver found is news, the numbers are not."""
+    health = rig.health[KEY]
+    health.scans = (ScanHealth(1.0, 1.25, 119, 0.00812, 0.0124, 3),)
+    health.duty, health.clock_offset_ms, health.conflated = 0.8349, -420_000, 12
+    said = rig.tick()[TOPIC]
+    scan = {"asked_s": 1.0, "every_s": 1.25, "tags": 119, "p50_ms": 8.1, "p95_ms": 12.4}
+    assert [scan | {"overruns": 3}] == said["scans"]
+    assert (0.83, -420_000, 12) == (said["duty"], said["clock_offset_ms"], said["conflated"])
+    health.duty = 0.9
+    assert {} == rig.tick(1_000)
+    health.findings = ("legacy/line9/cw is on the broker, and no tag reads it",)
+    assert list(health.findings) == rig.tick(1_000)[TOPIC]["findings"]

@@ -19,6 +19,7 @@ from typing import Any, Final, TypeAlias
 from uns.equipment import Connection, Machine, Tag
 from uns.message import Message
 from uns.service.connection_health import ConnectionHealth, ConnectionPhase, ConnectionState
+from uns.service.scan_class import ScanHealth
 
 __all__ = ["ConnectionFlows", "FlowSource", "FlowState", "flow_name"]
 
@@ -146,6 +147,14 @@ class ConnectionFlows:
             "values_per_s": _rate(before, health.readings, now_ms),
             "late": health.late,
             "overruns": health.overruns,
+            "scans": [_scan(one) for one in health.scans],
+            "duty": round(health.duty, 2),
+            "requests": health.requests,
+            "clock_offset_ms": health.clock_offset_ms,
+            "queue": health.queue,
+            "conflated": health.conflated,
+            "stretched": health.stretched,
+            "findings": list(health.findings[:_SHOWN]),
             "timestamp": _stamp(now_ms),
         }
         return FlowState(said, news, since_ms, now_ms, health.readings)
@@ -185,7 +194,7 @@ def _news(source: FlowSource) -> tuple[Any, ...]:
     health = source.health
     return (
         *(_state(health), health.last_error, health.reconnects, len(source.machines)),
-        *(health.tags_good, health.tags_bad, tuple(_problems(source))),
+        *(health.tags_good, health.tags_bad, tuple(_problems(source)), health.findings[:_SHOWN]),
     )
 
 
@@ -212,6 +221,18 @@ def _problems(source: FlowSource) -> Iterable[str]:
     for handle, problem in islice(source.health.problems.items(), _SHOWN):
         tag = source.tags.get(handle)
         yield f"{tag.topic.text}: {problem}" if tag else problem
+
+
+def _scan(health: ScanHealth) -> _Said:
+    """How it goes with the tags that are read together."""
+    return {
+        "asked_s": health.scan_s,
+        "every_s": round(health.every_s, 3),
+        "tags": health.tags,
+        "p50_ms": round(health.p50_s * 1000, 1),
+        "p95_ms": round(health.p95_s * 1000, 1),
+        "overruns": health.overruns,
+    }
 
 
 def _rate(before: FlowState | None, readings: int, now_ms: int) -> float:
