@@ -195,7 +195,7 @@ class MqttDriver(PushDriver):
         now_ms, now_s = _now_ms(), _clock()
         for message in messages:
             topic = message.topic
-            if metrics is not None and topic.startswith(_SPARKPLUG):
+            if metrics is not None and topic.startswith(_SPARKPLUG) and metrics.reads(topic):
                 found += metrics.heard(message, now_ms, now_s)
             elif topics.readers(topic):
                 found += topics.heard(message, now_ms, now_s)

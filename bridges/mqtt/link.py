@@ -19,6 +19,7 @@ __all__ = ["Link"]
 _FAREWELL_S, _CLOSE_S = 0.4, 1.2  # together below the two seconds that a close may take
 # bad user name or password, not authorised, banned, bad method: as uns.mqtt.reason writes them
 _DENIED = ("(0x86)", "(0x87)", "(0x8A)", "(0x8C)")
+_AT_ONCE = 200  # filters of one SUBSCRIBE; brokers have limits of their own
 _QOS = 1  # a message lost on the way to us is lost for good
 
 
@@ -55,19 +56,9 @@ class Link:
 
     async def subscribe(self, filters: Sequence[str]) -> dict[str, str]:
         """Ask for topics; returns which filters the broker refuses, and its reason."""
-        if not filters:
-            return {}
-        try:
-            await self._ask(filters)
-        except BrokerError as error:
-            self._check(error)
-            if len(filters) == 1:
-                return {filters[0]: str(error)}
-        else:
-            return {}
         refused: dict[str, str] = {}
-        for text in filters:
-            refused |= await self.subscribe([text])
+        for begin in range(0, len(filters), _AT_ONCE):
+            refused |= await self._subscribe(filters[begin : begin + _AT_ONCE])
         return refused
 
     async def next(self, within_s: float) -> list[Message]:
@@ -115,6 +106,20 @@ class Link:
                 await session.close()
         except TimeoutError:
             session.abort()
+
+    async def _subscribe(self, filters: Sequence[str]) -> dict[str, str]:
+        try:
+            await self._ask(filters)
+        except BrokerError as error:
+            self._check(error)
+            if len(filters) == 1:
+                return {filters[0]: str(error)}
+        else:
+            return {}
+        refused: dict[str, str] = {}
+        for text in filters:
+            refused |= await self._subscribe([text])
+        return refused
 
     async def _take(self) -> list[Message] | None:
         assert self._batches is not None  # noqa: S101 - `open` came first

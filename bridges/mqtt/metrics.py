@@ -26,6 +26,7 @@ __all__ = ["Metrics"]
 _GOOD, _BAD, _STALE = int(Quality.GOOD), int(Quality.BAD), int(Quality.STALE)
 _SILENT_HOST = "uns-reader"  # what a host that says nothing is called, to itself
 _MAX_NEWS = 100
+_NODE_LEVELS = 4  # spBv1.0/group/verb/node
 
 
 @dataclass(slots=True, eq=False)
@@ -63,6 +64,7 @@ class Metrics:
         self._devices: dict[tuple[NodeId, str], _Device] = {}
         self._metrics: dict[int, tuple[NodeId, str, _Metric]] = {}
         self._told: set[NodeId] = set()
+        self._nodes: set[tuple[str, str]] = set()  # group and edge node of every tag so far
 
     # ------------------------------------------------------------ as a host
 
@@ -90,6 +92,7 @@ class Metrics:
         """Introduce a tag; returns its value where its device is known already."""
         address: MetricAddress = tag.address
         self.remove((tag.handle,))
+        self._nodes.add((address.group_id, address.edge_node_id))
         place = NodeId(address.group_id, address.edge_node_id), address.device_id
         device = self._devices.setdefault(place, _Device())
         metric = _Metric(tag, heard_s=now_s)
@@ -116,6 +119,13 @@ class Metrics:
         """Why a tag has no value; empty where it has one, or its device is not known yet."""
         found = self._metrics.get(handle)
         return found[2].problem if found else ""
+
+    def reads(self, topic: str) -> bool:
+        """Whether a Sparkplug topic speaks of an edge node that has tags, or of ourselves."""
+        levels = topic.split("/")
+        if len(levels) < _NODE_LEVELS:
+            return topic == state_topic(self._host_id)
+        return (levels[1], levels[3]) in self._nodes
 
     def is_heard(self, handle: int) -> bool:
         """Whether the birth of a tag's device was heard."""
@@ -235,7 +245,7 @@ class Metrics:
         if self._asks or not topic.startswith(NAMESPACE):
             return
         levels = topic.split("/")
-        if len(levels) < 4 or levels[2] not in (MessageType.NDATA, MessageType.DDATA):  # noqa: PLR2004 - spBv1.0/group/verb/node
+        if len(levels) < _NODE_LEVELS or levels[2] not in (MessageType.NDATA, MessageType.DDATA):
             return
         node = NodeId(levels[1], levels[3])
         devices = [device for (of, _), device in self._devices.items() if of == node]

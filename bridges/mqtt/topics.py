@@ -269,8 +269,12 @@ def _is_wild(topic: str) -> bool:
 
 def uncovered(filters: Iterable[str], granted: Iterable[str]) -> Iterator[str]:
     """Those of `filters` that neither `granted` nor another of them covers."""
-    known = list(granted)
+    known = set(granted)
+    wild = [text for text in known if _is_wild(text)]  # only these cover others than themselves
     for text in sorted(set(filters), key=lambda text: ("#" not in text, "+" not in text, text)):
-        if not any(covers(wide, text) for wide in known):
-            known.append(text)
-            yield text
+        if text in known or any(covers(wide, text) for wide in wild):
+            continue
+        known.add(text)
+        if _is_wild(text):
+            wild.append(text)
+        yield text

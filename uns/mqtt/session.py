@@ -24,18 +24,23 @@ _QOS = (0, 1)
 class Filters:
     """The topics a session asked for; some brokers send others too."""
 
-    __slots__ = ("_filters",)
+    __slots__ = ("_exact", "_wild")
 
     def __init__(self) -> None:
-        self._filters: list[TopicFilter] = []
+        self._exact: set[str] = set()
+        self._wild: list[TopicFilter] = []
 
     def add(self, filters: Sequence[tuple[str, int]]) -> None:
         """Accept what these filters match; raises ProjectError where one is no filter."""
-        self._filters += [TopicFilter.parse(_without_share(text)) for text, _ in filters]
+        for wanted in [TopicFilter.parse(_without_share(text)) for text, _ in filters]:
+            if "+" in wanted.text or "#" in wanted.text:
+                self._wild.append(wanted)
+            else:
+                self._exact.add(wanted.text)
 
     def accepts(self, topic: str) -> bool:
         """Whether `topic` was asked for."""
-        return any(wanted.matches(topic) for wanted in self._filters)
+        return topic in self._exact or any(wanted.matches(topic) for wanted in self._wild)
 
 
 class Session:

@@ -106,6 +106,31 @@ async def test_every_message_arrives_in_order(mosquitto, publisher):
         assert list(range(1_000)) == _values(sink, 0)
 
 
+async def test_thousands_of_topics_are_bound_in_seconds(mosquitto, publisher):
+    """Each with its retained value, in a few requests."""
+    topics = [f"legacy/m{n}/temp" for n in range(3_000)]
+    await publisher.publish_all([_message(topic, b"1", retain=True) for topic in topics])
+    began = time.monotonic()
+    async with _driven(_config(mosquitto), *topics) as (_, sink, said):
+        assert {""} == set(said)
+        await _until(lambda: len({reading[0] for reading in sink.taken}) == len(topics), 20)
+    assert time.monotonic() - began < 20
+
+
+async def test_other_peoples_edge_nodes_are_left_alone(mosquitto, publisher):
+    """A watched broker may carry more Sparkplug than is read: nobody else is asked for births."""
+    await publisher.subscribe([("spBv1.0/+/NCMD/#", 1)])
+    config = _config(mosquitto, rebirth=True, watch="#")
+    async with _driven(config, "spBv1.0 G/N/D:Temp") as (driver, _, _):
+        data = [_message(f"spBv1.0/G/NDATA/{node}", b"\x18\x01") for node in ("N", "Other")]
+        await publisher.publish_all(data)
+        await _until(lambda: "spBv1.0/G/NDATA/Other" in "".join(driver.findings))
+        batch = await anext(publisher.batches())
+        assert ["spBv1.0/G/NCMD/N"] == [message.topic for message in batch]
+        await asyncio.sleep(0.5)
+        assert not any("NDATA/N`" in finding for finding in driver.findings)
+
+
 async def test_tags_come_and_go_while_it_runs(mosquitto, publisher):
     """A new tag of a known topic hears its latest message, a gone one nothing more."""
     config = _config(mosquitto)
