@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import ssl
 from collections.abc import Coroutine, Mapping
 from pathlib import Path
@@ -17,7 +18,7 @@ from urllib.parse import quote, urlsplit
 from bridges import extras
 from bridges.sql.config import SqlConfig
 from bridges.sql.refusals import refused
-from uns.errors import DeviceError
+from uns.errors import DeniedError, DeviceError
 
 __all__ = ["Database"]
 
@@ -52,6 +53,8 @@ class Database:
             isolation_level="AUTOCOMMIT",
             hide_parameters=True,
         )
+        if self._config.dialect == "sqlite":
+            _check_file(self._home / self._config.database)
         await self._answer(self._connect())
         if self._config.dialect == "sqlite":
             await self._run("PRAGMA query_only = on")
@@ -166,6 +169,17 @@ def _errors_of(library: Any, dialect: str) -> tuple[type[Exception], ...]:
     if dialect == "sqlite":
         return (library.Error,)
     return library.PostgresError, library.InterfaceError, library.InternalClientError
+
+
+def _check_file(path: Path) -> None:
+    """SQLite's own word for each of these is "unable to open database file"."""
+    if not path.is_file():
+        raise DeviceError(
+            f"there is no database file {path}",
+            hint="`sqlite:///file.db` begins in the state folder, `sqlite:////srv/file.db` does not",
+        )
+    if not os.access(path, os.R_OK):
+        raise DeniedError(f"the file {path} may not be read by this user", hint="give it the right")
 
 
 async def _cut_short(raw: Any) -> None:

@@ -238,7 +238,7 @@ async def test_a_column_that_is_not_there_spoils_one_tag(lite, tmp_path):
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ({"url": "sqlite:///no.db"}, "no such file"),
+        ({"url": "sqlite:///no.db"}, "there is no database file"),
         ({"table": "ordres"}, "no such table"),
         ({"table": "", "query": "select nme from orders"}, "no such column: nme"),
         ({"key": "lien"}, "has no column `lien`; it has"),
