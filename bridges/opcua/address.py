@@ -5,13 +5,14 @@ from __future__ import annotations
 import base64
 import difflib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 from uuid import UUID
 
+from bridges.opcua.browse_path import BrowsePath, parse_path, split_elements
 from uns.errors import AddressError
 
-__all__ = ["Identifier", "NodeAddress", "parse"]
+__all__ = ["Address", "Identifier", "NodeAddress", "parse"]
 
 Identifier: TypeAlias = str | int | UUID | bytes
 
@@ -31,23 +32,43 @@ class NodeAddress:
 
     namespace: str | int
     identifier: Identifier
+    elements: str = ""
 
     def __str__(self) -> str:
         space = self.namespace
         prefix = f"nsu={space}" if isinstance(space, str) else f"ns={space}"
-        return f"{prefix};{_written(self.identifier)}"
+        return f"{prefix};{_written(self.identifier)}{self._element()}"
+
+    def _element(self) -> str:
+        if self.elements:
+            return f" [{self.elements}]"
+        is_mistakable = isinstance(self.identifier, str) and _ends_in_brackets(self.identifier)
+        return " []" if is_mistakable else ""
 
 
-def parse(text: str, default_namespace: str) -> NodeAddress:
+def parse(text: str, default_namespace: str) -> NodeAddress | BrowsePath:
     """Return the address written as `text`; one without a namespace is in `default_namespace`.
 
+    ` [3]` behind a node id is an element of an array. Brackets without a blank before them belong
+    to the identifier, since Siemens' and Rockwell's have such (`s="DB"."Lanes"[3]`).
     Raises AddressError with the column of the mistake.
     """
     if text.startswith("/"):
-        raise AddressError(
-            f"`{text}` is a browse path, and an address has to be a node id",
-            hint=f"write the node id, {_SPELLING}; browse paths are planned",
-        )
+        return parse_path(text)
+    if text.endswith(" []"):
+        return _node(text[: -len(" []")], default_namespace)
+    if _ends_in_brackets(text):
+        text, elements = split_elements(text)
+        return replace(_node(text, default_namespace), elements=elements)
+    return _node(text, default_namespace)
+
+
+def _ends_in_brackets(text: str) -> bool:
+    before, elements = split_elements(text)
+    return text.endswith(" []") or (bool(elements) and text[len(before)] == " ")
+
+
+def _node(text: str, default_namespace: str) -> NodeAddress:
     if text.startswith("nsu="):
         return _in_named_space(text)
     if text.startswith("ns="):
@@ -158,6 +179,8 @@ def _written(identifier: Identifier) -> str:
         case bytes():
             return f"b={base64.b64encode(identifier).decode()}"
 
+
+Address: TypeAlias = NodeAddress | BrowsePath
 
 _READERS: dict[str, Callable[[str, int], Identifier]] = {
     "s": lambda written, _column: written,

@@ -1,210 +1,154 @@
-"""Browsing: every variable below a server's Objects folder, with what the server says of it."""
+"""Browsing: every variable below a node, with what the server says of it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from asyncua import ua
 
+from bridges.driver import BrowsedNode
 from bridges.opcua.address import NodeAddress
-from bridges.opcua.config import OpcUaConfig
+from bridges.opcua.browse_path import matches
+from bridges.opcua.description import TYPES, is_array
 from bridges.opcua.link import Link
-from bridges.opcua.session import Session
 from bridges.opcua.values import problem, variant_type
-from uns.errors import DeviceError
 
-__all__ = ["BrowsedTag", "browse"]
+__all__ = ["Walk"]
 
-_AT_ONCE = 100  # nodes in one request: answers of some thousand references, 3 s for 100,000
 _DEEPEST = 16  # folders in one another; companion models have ten
 _MAY_WRITE = 2  # a bit of UserAccessLevel, OPC UA part 3 §8.57
-_OBJECTS_AND_VARIABLES = 3  # NodeClass mask
-_ALL_FIELDS = 63  # of a reference
 _PROPERTY = ua.NodeId(ua.ObjectIds.HasProperty)
 _UNITS, _RANGE = "EngineeringUnits", "EURange"
 
-
-@dataclass(frozen=True, slots=True)
-class BrowsedTag:
-    """A variable: its names from the Objects folder down, its node id with the namespace's URI.
-
-    `kind` is OPC UA's name of its type, empty where the server does not say; `problem` why it
-    cannot be a tag.
-    """
-
-    path: tuple[str, ...]
-    address: str
-    kind: str = ""
-    unit: str = ""
-    unit_id: int | None = None
-    span: tuple[float, float] | None = None
-    is_writable: bool = False
-    problem: str = ""
+Names = tuple[str, ...]
 
 
 @dataclass(slots=True)
 class _Variable:
     """A variable as it is found, before its attributes are read."""
 
-    path: tuple[str, ...]
+    names: Names
     node: ua.NodeId
     unit: ua.NodeId | None = None
     span: ua.NodeId | None = None
 
 
-async def browse(config: OpcUaConfig, most: int) -> list[BrowsedTag]:
-    """Connect, browse breadth first, read types, units, ranges and access; then leave.
+class Walk:
+    """Breadth first from one node down; each variable once, though several ways may lead there."""
 
-    Raises DeviceError; also where there are more than `most` variables.
-    """
-    session = Session(config, Path(".uns"))
-    try:
-        await session.open()
-        link = session._link  # noqa: SLF001 - a session's other reader, in the same package
-        spaces = await link.namespaces()
-        variables = await _variables(link, most)
-        return await _described(link, variables, spaces)
-    except (ua.UaError, TimeoutError, OSError) as error:
-        raise DeviceError(
-            f"browsing {config.key()} ended: {error or type(error).__name__}",
-            hint="a slow server may need a longer `timeout_s`",
-        ) from error
-    finally:
-        await session.close()
+    def __init__(
+        self, link: Link, spaces: Sequence[str], start: ua.NodeId, names: Names, pattern: Names
+    ) -> None:
+        """`names` lead to `start`; `pattern` is what names have to match, empty for all of them."""
+        self._link = link
+        self._spaces = spaces
+        self._pattern = pattern
+        self._level = [(start, names)]
+        self._seen = {start}
+        self._variables: dict[ua.NodeId, _Variable] = {}
+        # The standard's own nodes say nothing, unless somebody asks for them.
+        self._wants_standard = start.NamespaceIndex == 0 and start != _OBJECTS
+        self._depth = 0
 
+    @property
+    def is_over(self) -> bool:
+        """Whether everything was seen."""
+        return not self._level or self._depth > _DEEPEST
 
-async def _variables(link: Link, most: int) -> list[_Variable]:
-    """Every variable once, though several ways may lead to it."""
-    found: dict[ua.NodeId, _Variable] = {}
-    seen: set[ua.NodeId] = set()
-    level: list[tuple[ua.NodeId, tuple[str, ...]]] = [(ua.NodeId(ua.ObjectIds.ObjectsFolder), ())]
-    for _ in range(_DEEPEST):
-        below: list[tuple[ua.NodeId, tuple[str, ...]]] = []
-        for at in range(0, len(level), _AT_ONCE):
-            chunk = level[at : at + _AT_ONCE]
-            answers = await _references(link, [node for node, _ in chunk])
-            for (parent, path), references in zip(chunk, answers, strict=True):
-                below += _taken(found, seen, parent, path, references)
-        if len(found) > most:
-            raise DeviceError(
-                f"the server has more than {most:,} variables", hint="raise --most if you want all"
-            )
-        level = below
-    return list(found.values())
+    async def first(self) -> None:
+        """See whether the start is a variable itself."""
+        (start, names), *_ = self._level
+        (held,) = await self._link.read([start], ua.AttributeIds.NodeClass)
+        if held.Value is not None and held.Value.Value == ua.NodeClass.Variable:
+            self._variables[start] = _Variable(names, start)
 
+    async def step(self) -> list[BrowsedNode]:
+        """Go one level down; the variables of the level that was left."""
+        self._depth += 1
+        found, self._variables = self._variables, {}
+        answers = await self._link.children([node for node, _ in self._level])
+        below: list[tuple[ua.NodeId, Names]] = []
+        for (parent, names), references in zip(self._level, answers, strict=True):
+            below += self._taken(found.get(parent), names, references)
+        self._level = below
+        wanted = [one for one in found.values() if self._is_wanted(one.names)]
+        return await self._described(wanted) if wanted else []
 
-def _taken(
-    found: dict[ua.NodeId, _Variable],
-    seen: set[ua.NodeId],
-    parent: ua.NodeId,
-    path: tuple[str, ...],
-    references: Sequence[ua.ReferenceDescription],
-) -> Iterator[tuple[ua.NodeId, tuple[str, ...]]]:
-    """Keep the variables among a node's children; what is to be browsed next."""
-    for one in references:
-        node = ua.NodeId(one.NodeId.Identifier, one.NodeId.NamespaceIndex)
-        name = str(one.BrowseName.Name or one.DisplayName.Text or node.Identifier)
-        if one.ReferenceTypeId == _PROPERTY:
-            if parent in found and name == _UNITS:
-                found[parent].unit = node
-            if parent in found and name == _RANGE:
-                found[parent].span = node
-            continue
-        if node in seen or node.NamespaceIndex == 0:  # the standard's own nodes say nothing
-            continue
-        seen.add(node)
-        if one.NodeClass == ua.NodeClass.Variable:
-            found[node] = _Variable((*path, name), node)
-        yield node, (*path, name)
+    def _is_wanted(self, names: Names) -> bool:
+        return not self._pattern or matches(names, self._pattern)
 
+    def _taken(
+        self, parent: _Variable | None, names: Names, references: Sequence[ua.ReferenceDescription]
+    ) -> Iterator[tuple[ua.NodeId, Names]]:
+        """Keep the variables among a node's children; what is to be browsed next."""
+        for one in references:
+            node = ua.NodeId(one.NodeId.Identifier, one.NodeId.NamespaceIndex)
+            name = str(one.BrowseName.Name or one.DisplayName.Text or node.Identifier)
+            if one.ReferenceTypeId == _PROPERTY:
+                if parent is not None and name == _UNITS:
+                    parent.unit = node
+                if parent is not None and name == _RANGE:
+                    parent.span = node
+                continue
+            is_standard = node.NamespaceIndex == 0 and not self._wants_standard
+            if node in self._seen or is_standard:
+                continue
+            self._seen.add(node)
+            if one.NodeClass == ua.NodeClass.Variable:
+                self._variables[node] = _Variable((*names, name), node)
+            yield node, (*names, name)
 
-async def _references(
-    link: Link, nodes: Sequence[ua.NodeId]
-) -> list[list[ua.ReferenceDescription]]:
-    """The children of each node, however many answers they take."""
-    services = link._services  # noqa: SLF001 - the same package; Link has no use for browsing
-    wanted = ua.BrowseParameters()
-    wanted.NodesToBrowse = [_question(node) for node in nodes]
-    results = await services.browse(wanted)
-    answers = [list(result.References or ()) for result in results]
-    open_ = [(at, one.ContinuationPoint) for at, one in enumerate(results) if one.ContinuationPoint]
-    while open_:
-        more = ua.BrowseNextParameters()
-        more.ReleaseContinuationPoints = False
-        more.ContinuationPoints = [point for _, point in open_]
-        nexts = await services.browse_next(more)
-        for (at, _), one in zip(open_, nexts, strict=True):
-            answers[at] += one.References or ()
-        open_ = [
-            (at, one.ContinuationPoint)
-            for (at, _), one in zip(open_, nexts, strict=True)
-            if one.ContinuationPoint
+    async def _described(self, variables: Sequence[_Variable]) -> list[BrowsedNode]:
+        link = self._link
+        nodes = [one.node for one in variables]
+        columns = [await link.read(nodes, attribute) for attribute in _ASKED]
+        asked = [node for one in variables for node in (one.unit, one.span) if node is not None]
+        held = await link.read(asked, ua.AttributeIds.Value) if asked else []
+        known = {
+            node: one.Value.Value
+            for node, one in zip(asked, held, strict=True)
+            if one.Value is not None
+        }
+        return [
+            self._node(one, column, known) for one, *column in zip(variables, *columns, strict=True)
         ]
-    return answers
+
+    def _node(
+        self, one: _Variable, column: Sequence[ua.DataValue], known: dict[ua.NodeId, object]
+    ) -> BrowsedNode:
+        data_type, value, rank, access, desc = column
+        kind = variant_type(data_type, value)
+        datatype = TYPES.get(kind) if kind is not None else None
+        unit, span = known.get(one.unit), known.get(one.span)
+        rights = _held(access)
+        text = _held(desc)
+        return BrowsedNode(
+            one.names,
+            _written(one.node, self._spaces),
+            datatype,
+            is_array=bool(is_array(rank, value)),
+            unit=unit.DisplayName.Text or "" if isinstance(unit, ua.EUInformation) else "",
+            unit_id=unit.UnitId if isinstance(unit, ua.EUInformation) else None,
+            low=float(span.Low) if isinstance(span, ua.Range) else None,
+            high=float(span.High) if isinstance(span, ua.Range) else None,
+            is_writable=isinstance(rights, int) and bool(rights & _MAY_WRITE),
+            desc=(text.Text or "") if isinstance(text, ua.LocalizedText) else "",
+            problem=_unreadable(value) or ("" if datatype else _untyped(kind)),
+        )
 
 
-def _question(node: ua.NodeId) -> ua.BrowseDescription:
-    question = ua.BrowseDescription()
-    question.NodeId = node
-    question.BrowseDirection = ua.BrowseDirection.Forward
-    question.ReferenceTypeId = ua.NodeId(ua.ObjectIds.HierarchicalReferences)
-    question.IncludeSubtypes = True
-    question.NodeClassMask = _OBJECTS_AND_VARIABLES
-    question.ResultMask = _ALL_FIELDS
-    return question
+def _held(value: ua.DataValue) -> object:
+    return value.Value.Value if value.Value is not None else None
 
 
-async def _described(
-    link: Link, variables: Sequence[_Variable], spaces: Sequence[str]
-) -> list[BrowsedTag]:
-    if not variables:
-        return []
-    nodes = [one.node for one in variables]
-    types = await link.read(nodes, ua.AttributeIds.DataType)
-    values = await link.read(nodes, ua.AttributeIds.Value)
-    access = await link.read(nodes, ua.AttributeIds.UserAccessLevel)
-    asked = [node for one in variables for node in (one.unit, one.span) if node is not None]
-    held = await link.read(asked, ua.AttributeIds.Value) if asked else []
-    known = {
-        node: one.Value.Value
-        for node, one in zip(asked, held, strict=True)
-        if one.Value is not None
-    }
-    return [
-        _tag(one, spaces, asks, known)
-        for one, *asks in zip(variables, types, values, access, strict=True)
-    ]
-
-
-def _tag(
-    one: _Variable,
-    spaces: Sequence[str],
-    asked: Sequence[ua.DataValue],
-    known: dict[ua.NodeId, object],
-) -> BrowsedTag:
-    data_type, value, access = asked
-    kind = variant_type(data_type, value)
-    unit, span = known.get(one.unit), known.get(one.span)
-    rights = access.Value.Value if access.Value is not None else 0
+def _unreadable(value: ua.DataValue) -> str:
     status = value.StatusCode
-    why = problem(status) if status is not None and status.value in _CLOSED else ""
-    if value.Value is not None and isinstance(value.Value.Value, list):
-        why = "it is an array"
-    return BrowsedTag(
-        one.path,
-        _written(one.node, spaces),
-        kind.name if kind is not None else "",
-        unit.DisplayName.Text or "" if isinstance(unit, ua.EUInformation) else "",
-        unit.UnitId if isinstance(unit, ua.EUInformation) else None,
-        (float(span.Low), float(span.High)) if isinstance(span, ua.Range) else None,
-        isinstance(rights, int) and bool(rights & _MAY_WRITE),
-        why,
-    )
+    return problem(status) if status is not None and status.value in _CLOSED else ""
 
 
-_CLOSED = (ua.StatusCodes.BadUserAccessDenied, ua.StatusCodes.BadNotReadable)
+def _untyped(kind: ua.VariantType | None) -> str:
+    return f"its type `{kind.name if kind is not None else 'unknown'}` has no counterpart"
 
 
 def _written(node: ua.NodeId, spaces: Sequence[str]) -> str:
@@ -212,3 +156,14 @@ def _written(node: ua.NodeId, spaces: Sequence[str]) -> str:
     index = node.NamespaceIndex
     named = NodeAddress(spaces[index] if index < len(spaces) else index, node.Identifier)
     return str(named)
+
+
+_OBJECTS = ua.NodeId(ua.ObjectIds.ObjectsFolder)
+_CLOSED = (ua.StatusCodes.BadUserAccessDenied, ua.StatusCodes.BadNotReadable)
+_ASKED = (
+    ua.AttributeIds.DataType,
+    ua.AttributeIds.Value,
+    ua.AttributeIds.ValueRank,
+    ua.AttributeIds.UserAccessLevel,
+    ua.AttributeIds.Description,
+)

@@ -14,13 +14,13 @@ from bridges.opcua.link import Link
 from bridges.opcua.values import problem, variant_type
 from uns.metric import DataType
 
-__all__ = ["clock_ahead_s", "described"]
+__all__ = ["TYPES", "clock_ahead_s", "described", "is_array"]
 
 _MAY_READ, _MAY_WRITE = 1, 2  # bits of UserAccessLevel, OPC UA part 3 §8.57
 _MISSING = (ua.StatusCodes.BadNodeIdUnknown, ua.StatusCodes.BadNodeIdInvalid)
 _DENIED = (ua.StatusCodes.BadUserAccessDenied, ua.StatusCodes.BadNotReadable)
 _SLOWER = 1.05  # servers round; 1001 ms are no finding
-_TYPES = {
+TYPES = {
     ua.VariantType.Boolean: DataType.BOOLEAN,
     ua.VariantType.SByte: DataType.INT8,
     ua.VariantType.Int16: DataType.INT16,
@@ -99,8 +99,8 @@ def _description(  # noqa: PLR0917 - one column of answers each
     return Description(
         handle,
         problem=_unreadable(rights, value),
-        datatype=_TYPES.get(kind) if kind is not None else None,
-        is_array=_is_array(rank, value),
+        datatype=TYPES.get(kind) if kind is not None else None,
+        is_array=False if item.elements else is_array(rank, value),
         unit=(unit.DisplayName.Text or "") if unit else "",
         unit_id=unit.UnitId if unit else None,
         is_writable=bool(rights & _MAY_WRITE) if isinstance(rights, int) else None,
@@ -123,7 +123,7 @@ def _unreadable(rights: object, value: ua.DataValue) -> str:
     return ""
 
 
-def _is_array(rank: ua.DataValue, value: ua.DataValue) -> bool | None:
+def is_array(rank: ua.DataValue, value: ua.DataValue) -> bool | None:
     """Whether it holds several values; a rank below -1 leaves that to the value."""
     held = rank.Value.Value if rank.Value is not None else None
     if isinstance(held, int) and held >= -1:

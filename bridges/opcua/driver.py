@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
-from bridges.driver import BindResult, BoundTag, DriverConfig, PushDriver, Sink, Survey
-from bridges.opcua.address import NodeAddress, parse
+from bridges.driver import (
+    BindResult,
+    BoundTag,
+    BrowsedNode,
+    DriverConfig,
+    PushDriver,
+    Sink,
+    Survey,
+)
+from bridges.opcua.address import Address, parse
 from bridges.opcua.config import OpcUaConfig
 from uns.errors import DeviceError
-from uns.metric import Value
+from uns.metric import Reading, Value
 
 if TYPE_CHECKING:
     from bridges.opcua.kept import Kept
@@ -33,8 +41,8 @@ class OpcUaDriver(PushDriver):
         self._kept: Kept | None = None
 
     @classmethod
-    def parse(cls, text: str, config: OpcUaConfig) -> NodeAddress:
-        """Return the node id written as `text`: `nsu=urn:x;s=Line1.Speed`, `s=Line1.Speed`."""
+    def parse(cls, text: str, config: OpcUaConfig) -> Address:
+        """Return what `text` means: `nsu=urn:x;s=Line1.Speed`, `s=Line1.Speed`, `/Objects/Line1`."""
         return parse(text, config.namespace)
 
     async def open(self) -> None:
@@ -77,6 +85,15 @@ class OpcUaDriver(PushDriver):
     async def write(self, items: Sequence[tuple[BoundTag, Value]]) -> list[str]:
         """Write each value in its variable's type; one problem each, empty where it worked."""
         return await self._opened().write(items)
+
+    async def read_now(self, handles: Sequence[int]) -> list[Reading]:
+        """Ask the server for these bound tags now, nothing from a cache."""
+        return await self._opened().read_now(handles)
+
+    async def browse(self, root: str = "") -> AsyncIterator[BrowsedNode]:
+        """Every variable below `root`: an address, a path, or a glob such as `/Objects/Line*/**`."""
+        async for node in self._opened().browse(root):
+            yield node
 
     async def describe(self, tags: Sequence[BoundTag]) -> Survey:
         """Ask the server for type, unit, access and sampling of each tag, and for its clock."""

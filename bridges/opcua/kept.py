@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from asyncua import ua
 
 from bridges.opcua.publish import Published
+from bridges.opcua.values import Shape
 
 __all__ = ["Item", "Kept", "Monitored", "Subscription"]
 
@@ -29,6 +30,7 @@ class Item(NamedTuple):
     sampling_ms: float
     queue_size: int
     elements: str = ""  # OPC UA part 4 §7.27 NumericRange
+    shape: Shape = Shape.SINGLE
 
 
 @dataclass(frozen=True, slots=True)

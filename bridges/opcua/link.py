@@ -26,12 +26,17 @@ from bridges.opcua.kept import Item, Kept
 from bridges.opcua.limits import Limit, Limits
 from bridges.opcua.security import best_offer, check_plain, is_plain, secure
 from bridges.opcua.subscriptions import Subscriptions
+from bridges.opcua.values import reading
+from uns.errors import DeviceError
 from uns.metric import Reading
 
 __all__ = ["Link"]
 
 _SESSION_TIMEOUT_S = 30.0  # how long a server remembers a session whose cable was pulled
 _CLOSE_S = 1.0
+_MOST_CONTINUATIONS = 100_000  # answers to one browse request
+_SHOWN = ua.NodeClass.Object | ua.NodeClass.Variable | ua.NodeClass.Method
+_ALL_FIELDS = 63  # of a reference, OPC UA part 4 §5.9.2
 _RENEW_AT = 0.75  # of the channel's lifetime, OPC UA part 4 §5.5.2.1
 _PER_SUBSCRIPTION = ua.NodeId(
     ua.ObjectIds.Server_ServerCapabilities_MaxMonitoredItemsPerSubscription
@@ -108,6 +113,53 @@ class Link:
             Limit.READ, nodes, lambda part: self._services.read_attributes(part, attribute)
         )
 
+    async def read_now(self, items: Sequence[Item]) -> list[Reading]:
+        """What each item's node holds this moment, nothing from a cache."""
+        values = await self.limits.in_parts(Limit.READ, items, self._read_now)
+        return [
+            reading(item.handle, held, item.shape) for item, held in zip(items, values, strict=True)
+        ]
+
+    async def _read_now(self, part: Sequence[Item]) -> list[ua.DataValue]:
+        wanted = ua.ReadParameters()
+        wanted.MaxAge = 0
+        wanted.TimestampsToReturn = ua.TimestampsToReturn.Both
+        for item in part:
+            one = ua.ReadValueId()
+            one.NodeId = item.node
+            one.AttributeId = ua.AttributeIds.Value
+            one.IndexRange = item.elements or None
+            wanted.NodesToRead.append(one)
+        return list(await self._services.read(wanted))
+
+    async def children(self, nodes: Sequence[ua.NodeId]) -> list[list[ua.ReferenceDescription]]:
+        """The objects and variables below each node, however many answers they take."""
+        return await self.limits.in_parts(Limit.BROWSE, nodes, self._children)
+
+    async def _children(self, part: Sequence[ua.NodeId]) -> list[list[ua.ReferenceDescription]]:
+        wanted = ua.BrowseParameters()
+        wanted.NodesToBrowse = [_browse_question(node) for node in part]
+        results = await self._services.browse(wanted)
+        answers = [list(result.References or ()) for result in results]
+        open_ = [
+            (at, one.ContinuationPoint) for at, one in enumerate(results) if one.ContinuationPoint
+        ]
+        for _ in range(_MOST_CONTINUATIONS):
+            if not open_:
+                return answers
+            more = ua.BrowseNextParameters()
+            more.ReleaseContinuationPoints = False
+            more.ContinuationPoints = [point for _, point in open_]
+            nexts = await self._services.browse_next(more)
+            for (at, _), one in zip(open_, nexts, strict=True):
+                answers[at] += one.References or ()
+            open_ = [
+                (at, one.ContinuationPoint)
+                for (at, _), one in zip(open_, nexts, strict=True)
+                if one.ContinuationPoint
+            ]
+        raise DeviceError("browsing does not come to an end")
+
     async def properties(self, nodes: Sequence[ua.NodeId], name: str) -> list[ua.NodeId | None]:
         """The property called `name` of each node; None where it has none."""
         paths = [_property_path(node, name) for node in nodes]
@@ -128,14 +180,20 @@ class Link:
         granted = [self.kept.items.get(item.handle) for item in items]
         return [None if one is None else one.sampling_ms / 1000 for one in granted]
 
-    async def write(self, values: Sequence[tuple[ua.NodeId, ua.Variant]]) -> list[ua.StatusCode]:
+    async def write(self, values: Sequence[tuple[Item, ua.Variant]]) -> list[ua.StatusCode]:
         """Write values, without status and timestamps: many PLCs refuse those."""
         return await self.limits.in_parts(Limit.WRITE, values, self._write)
 
-    async def _write(self, part: Sequence[tuple[ua.NodeId, ua.Variant]]) -> list[ua.StatusCode]:
-        nodes = [node for node, _ in part]
-        held = [ua.DataValue(variant, StatusCode=None) for _, variant in part]
-        return list(await self._services.write_attributes(nodes, held))
+    async def _write(self, part: Sequence[tuple[Item, ua.Variant]]) -> list[ua.StatusCode]:
+        wanted = ua.WriteParameters()
+        for item, variant in part:
+            one = ua.WriteValue()
+            one.NodeId = item.node
+            one.AttributeId = ua.AttributeIds.Value
+            one.IndexRange = item.elements or None
+            one.Value = ua.DataValue(variant, StatusCode=None)
+            wanted.NodesToWrite.append(one)
+        return list(await self._services.write(wanted))
 
     async def collect(self) -> list[Reading]:
         """Wait for the server's next word; empty when it only says that it is alive."""
@@ -241,6 +299,17 @@ def _client(config: OpcUaConfig) -> Client:
         client.set_user(config.auth.user)
         client.set_password(config.auth.password.get_secret_value())
     return client
+
+
+def _browse_question(node: ua.NodeId) -> ua.BrowseDescription:
+    question = ua.BrowseDescription()
+    question.NodeId = node
+    question.BrowseDirection = ua.BrowseDirection.Forward
+    question.ReferenceTypeId = ua.NodeId(ua.ObjectIds.HierarchicalReferences)
+    question.IncludeSubtypes = True
+    question.NodeClassMask = _SHOWN
+    question.ResultMask = _ALL_FIELDS
+    return question
 
 
 def _property_path(node: ua.NodeId, name: str) -> ua.BrowsePath:

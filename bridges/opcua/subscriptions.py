@@ -18,7 +18,7 @@ from asyncua.ua.ua_binary import struct_from_binary
 from bridges.opcua.kept import Item, Kept, Monitored, Subscription
 from bridges.opcua.limits import Limit, Limits
 from bridges.opcua.publish import Published, decode
-from bridges.opcua.values import reading
+from bridges.opcua.values import Shape, reading
 from uns.errors import DeviceError
 from uns.metric import Reading
 
@@ -98,7 +98,7 @@ class Subscriptions:
         message = answer.NotificationMessage
         if message.SequenceNumber != number or not message.NotificationData:
             return None  # asyncua's server says in this way that it has none
-        return Published(subscription_id, number, _readings(message))
+        return Published(subscription_id, number, self._readings(message))
 
     # ------------------------------------------------------------ items
 
@@ -270,7 +270,19 @@ class Subscriptions:
             if isinstance(notification, ua.StatusChangeNotification):
                 self._kept.drop(number)
                 raise DeviceError(f"the server ended the subscription: {notification.Status.name}")
-        return Published(number, message.SequenceNumber, _readings(message))
+        return Published(number, message.SequenceNumber, self._readings(message))
+
+    def _readings(self, message: ua.NotificationMessage) -> list[Reading]:
+        return [
+            reading(item.ClientHandle, item.Value, self._shape(item.ClientHandle))
+            for notification in message.NotificationData or ()
+            if isinstance(notification, ua.DataChangeNotification)
+            for item in notification.MonitoredItems or ()
+        ]
+
+    def _shape(self, handle: int) -> Shape:
+        held = self._kept.items.get(handle)
+        return Shape.SINGLE if held is None else held.item.shape
 
     async def _asked(self, request: Any, response: type[Any]) -> Any:
         data = await self._asker.ask(request)
@@ -284,15 +296,6 @@ class Subscriptions:
         except Exception as error:  # whatever a decoder raises on bytes it was not made for
             self._kept.is_spoilt = True
             raise DeviceError("the server sent something that cannot be decoded") from error
-
-
-def _readings(message: ua.NotificationMessage) -> list[Reading]:
-    return [
-        reading(item.ClientHandle, item.Value)
-        for notification in message.NotificationData or ()
-        if isinstance(notification, ua.DataChangeNotification)
-        for item in notification.MonitoredItems or ()
-    ]
 
 
 def _item_request(item: Item) -> ua.MonitoredItemCreateRequest:

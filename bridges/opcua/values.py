@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from enum import Enum
 from typing import Any
 from uuid import UUID
 
@@ -13,7 +14,7 @@ from bridges.opcua.quality import quality
 from uns.errors import DeviceError
 from uns.metric import Quality, Reading, Value
 
-__all__ = ["in_type", "problem", "reading", "variant_type"]
+__all__ = ["Shape", "in_type", "problem", "reading", "variant_type"]
 
 _PLAIN = frozenset({bool, int, float, str, bytes})
 _GOOD, _BAD = int(Quality.GOOD), int(Quality.BAD)
@@ -21,22 +22,50 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 
 
-def reading(handle: int, held: ua.DataValue) -> Reading:
+class Shape(Enum):
+    """What a tag wants to see of a value that may be an array."""
+
+    SINGLE = "one value"
+    ELEMENT = "the one element that the server sends of an array"
+    ARRAY = "all elements"
+
+
+def reading(handle: int, held: ua.DataValue, shape: Shape = Shape.SINGLE) -> Reading:
     """One reading; its time is the source's, else the server's, else left to the runtime.
 
     A Bad status carries no value even where a server sends one: OPC UA part 4 §7.7.1 says to
-    ignore it.
+    ignore it. A value of another shape than the tag wants is BAD.
     """
     when = held.SourceTimestamp or held.ServerTimestamp
     timestamp_ms = 0 if when is None else max(0, _milliseconds(when))
     status = held.StatusCode
     meaning = _GOOD if status is None else quality(status.value)
-    if meaning == _BAD:
+    value = held.Value.Value if held.Value is not None else None
+    if meaning == _BAD or value is None:
+        return handle, None, meaning, timestamp_ms
+    if isinstance(value, list) is (shape is Shape.SINGLE):
         return handle, None, _BAD, timestamp_ms
-    value = held.Value.Value
-    if value is None or type(value) in _PLAIN:
+    if shape is Shape.ARRAY:
+        return _all(handle, value, meaning, timestamp_ms)
+    if shape is Shape.ELEMENT:
+        if len(value) != 1:
+            return handle, None, _BAD, timestamp_ms
+        (value,) = value
+    if type(value) in _PLAIN:
         return handle, value, meaning, timestamp_ms
     return _converted(handle, value, meaning, timestamp_ms)
+
+
+def _all(handle: int, values: list[Any], meaning: int, timestamp_ms: int) -> Reading:
+    """All elements as a tuple; BAD where one of them is nothing that we know."""
+    plain: list[Any] = []
+    for value in values:
+        known = value if type(value) in _PLAIN else _converted(0, value, meaning, 0)[1]
+        if known is None:
+            return handle, None, _BAD, timestamp_ms
+        plain.append(known)
+    whole: Any = tuple(plain)
+    return handle, whole, meaning, timestamp_ms
 
 
 def _converted(handle: int, value: object, meaning: int, timestamp_ms: int) -> Reading:
@@ -76,12 +105,18 @@ def variant_type(data_type: ua.DataValue, current: ua.DataValue) -> ua.VariantTy
     return current.Value.VariantType
 
 
-def in_type(value: Value, kind: ua.VariantType) -> ua.Variant:
-    """`value` as a variable of this type takes it; raises DeviceError when it does not fit."""
+def in_type(value: Value, kind: ua.VariantType, *, is_array: bool = False) -> ua.Variant:
+    """`value` as a variable of this type takes it; raises DeviceError when it does not fit.
+
+    An array is written from a list or tuple; one element of an array as an array of one.
+    """
     convert = _CONVERSIONS.get(kind.value)
     if convert is None:
         raise DeviceError(f"the variable has type {kind.name}, which cannot be written yet")
     try:
+        if is_array:
+            items = value if isinstance(value, list | tuple) else (value,)
+            return ua.Variant([convert(item) for item in items], kind, is_array=True)
         return ua.Variant(convert(value), kind)
     except (TypeError, ValueError, OverflowError) as error:
         raise DeviceError(f"`{value!r}` does not fit a variable of type {kind.name}") from error
@@ -155,5 +190,7 @@ _SENTENCES = {
     ua.StatusCodes.BadNotWritable: "the variable cannot be written",
     ua.StatusCodes.BadTypeMismatch: "the variable has another type",
     ua.StatusCodes.BadOutOfRange: "the value is outside the variable's range",
+    ua.StatusCodes.BadIndexRangeNoData: "the array has no such element",
+    ua.StatusCodes.BadIndexRangeInvalid: "the variable is no array with so many dimensions",
     ua.StatusCodes.BadTooManyMonitoredItems: "the server monitors no more items in one session",
 }

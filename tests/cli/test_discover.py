@@ -10,10 +10,9 @@ from typing import Any
 import pytest
 from asyncua import Server, ua
 
-from bridges.opcua.browse import browse
 from bridges.opcua.config import OpcUaConfig
 from uns.cli.catalogue import catalogue
-from uns.cli.discover import _found
+from uns.cli.discover import _browsed, _found
 from uns.errors import DeviceError
 from uns.importers.draft import draft
 from uns.project.load import load
@@ -61,7 +60,7 @@ async def endpoint(free_port: Callable[[], int]) -> AsyncIterator[str]:
 
 async def test_a_server_becomes_one_type_and_one_entry(endpoint: str, tmp_path: Path) -> None:
     """Types, units, ranges and access are the server's; node ids have the namespace's URI."""
-    found = _found(endpoint, "", await browse(OpcUaConfig(endpoint=endpoint), 1000))
+    found = _found(endpoint, "", await _browsed(OpcUaConfig(endpoint=endpoint), "", 1000))
     made = draft(found, title="x", enterprise="acme", under=("leeds", "packaging", "line9"))
     assert (2, 1, 6) == (made.machines, made.types, made.tags)
     file = tmp_path / "draft.yaml"
@@ -82,10 +81,38 @@ async def test_a_server_becomes_one_type_and_one_entry(endpoint: str, tmp_path: 
     assert ["it is an array"] * 2 == [one.why for one in made.unmapped]
 
 
+@pytest.mark.parametrize(
+    ("below", "paths"),
+    [
+        ("/Objects/Line1/Filler1", {"Line1/Filler1/Good", "Line1/Filler1/Speed"}),
+        ("/Objects/**/Sp*", {"Line1/Filler1/Speed", "Line1/Filler2/Speed"}),
+        ("nsu=urn:vendor:filler;s=Filler1", {"Good", "Speed"}),
+        ("/Objects/Line1/Filler1/Good", {"Line1/Filler1/Good"}),
+        (
+            "/Objects/Server/ServerStatus/BuildInfo/*Name",
+            {"Server/ServerStatus/BuildInfo/ProductName"},
+        ),
+    ],
+)
+async def test_only_a_part_is_browsed(endpoint: str, below: str, paths: set[str]) -> None:
+    """What is below a path or node, or what a glob asks for; the standard's nodes if asked for."""
+    nodes = await _browsed(OpcUaConfig(endpoint=endpoint), below, 1000)
+    found = {"/".join(node.path) for node in nodes}
+    kept = {path for path in found if path.rpartition("/")[2] in ("Good", "Speed", "ProductName")}
+    assert paths == kept
+    assert found - kept <= {path for path in found if path.endswith(("Recipe", "Lanes", "Name"))}
+
+
+async def test_a_place_that_is_not_there_is_a_sentence(endpoint: str) -> None:
+    """With the name that is missing and where it was looked for."""
+    with pytest.raises(DeviceError, match="no `Filler9` in /Objects/Line1"):
+        await _browsed(OpcUaConfig(endpoint=endpoint), "/Objects/Line1/Filler9", 10)
+
+
 async def test_a_server_with_too_much_is_refused(endpoint: str) -> None:
     """More variables than were asked for is a sentence, before their values are read."""
     with pytest.raises(DeviceError, match="more than 3 variables"):
-        await browse(OpcUaConfig(endpoint=endpoint), 3)
+        await _browsed(OpcUaConfig(endpoint=endpoint), "", 3)
 
 
 async def test_the_command_says_what_it_found(endpoint: str, uns: Uns) -> None:

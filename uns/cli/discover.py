@@ -10,7 +10,8 @@ import click
 from uns.cli.import_ import check_names, hand_over
 
 if TYPE_CHECKING:
-    from bridges.opcua.browse import BrowsedTag
+    from bridges.driver import BrowsedNode
+    from bridges.opcua.config import OpcUaConfig
     from uns.importers.found import Found
 
 __all__ = ["discover"]
@@ -28,6 +29,10 @@ __all__ = ["discover"]
     "--under", default="site/area/line", show_default=True, metavar="PATH",
     help="Site, area and line of machines that the server does not place.",
 )  # fmt: skip
+@click.option(
+    "--below", default="", metavar="PATH",
+    help="Only what is there: /Objects/Line1, a glob such as /Objects/Line*/**, or a node id.",
+)  # fmt: skip
 @click.option("--user", default="", help="Who logs in.  [default: nobody]")
 @click.option("--password", default="", help="Better as UNS_DISCOVER_PASSWORD.")
 @click.option(
@@ -36,8 +41,8 @@ __all__ = ["discover"]
 )  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Say what was done as JSON.")
 def discover(
-    *, endpoint: str, output: Path | None, force: bool, enterprise: str, under: str, user: str,
-    password: str, most: int, as_json: bool,
+    *, endpoint: str, output: Path | None, force: bool, enterprise: str, under: str, below: str,
+    user: str, password: str, most: int, as_json: bool,
 ) -> None:  # fmt: skip
     """Browse an OPC UA server and draft a project from its variables.
 
@@ -54,7 +59,6 @@ def discover(
 
     from pydantic import ValidationError
 
-    from bridges.opcua.browse import browse
     from bridges.opcua.config import OpcUaConfig
     from uns.cli.talk import quiet
     from uns.importers.draft import draft
@@ -68,37 +72,57 @@ def discover(
     except ValidationError as error:
         raise click.UsageError(str(error.errors()[0]["msg"])) from None
     quiet()
-    tags = asyncio.run(browse(config, most))
+    tags = asyncio.run(_browsed(config, below, most))
     found = _found(endpoint, user, tags)
     title = f"Drafted by `uns discover {endpoint}`."
     made = draft(found, title=title, enterprise=enterprise, under=under.split("/"))
     hand_over(made, output, as_json=as_json, force=force)
 
 
-def _found(endpoint: str, user: str, tags: list[BrowsedTag]) -> Found:
+async def _browsed(config: OpcUaConfig, below: str, most: int) -> list[BrowsedNode]:
+    """Connect, browse, leave; refuses a server with more than `most` variables."""
+    from bridges.opcua.driver import OpcUaDriver
+    from uns.errors import DeviceError
+
+    driver = OpcUaDriver(config)
+    nodes: list[BrowsedNode] = []
+    try:
+        await driver.open()
+        async for node in driver.browse(below):
+            nodes.append(node)
+            if len(nodes) > most:
+                raise DeviceError(
+                    f"the server has more than {most:,} variables",
+                    hint="raise --most if you want all, or say --below",
+                )
+    finally:
+        await driver.close()
+    return nodes
+
+
+def _found(endpoint: str, user: str, nodes: list[BrowsedNode]) -> Found:
     from uns.importers.found import Device, Found, FoundTag, Unmapped
-    from uns.importers.reading import read_type, read_unit, span_of
+    from uns.importers.reading import read_unit, span_of
     from uns.units import of_opcua
 
     mapped: list[FoundTag] = []
     unmapped: list[Unmapped] = []
-    for tag in tags:
-        datatype = read_type(tag.kind) if tag.kind else None
-        if tag.problem or datatype is None:
-            why = tag.problem or f"its type `{tag.kind or 'unknown'}` has no counterpart"
-            unmapped.append(Unmapped("/".join(tag.path), tag.address, why))
+    for node in nodes:
+        why = "it is an array" if node.is_array else node.problem
+        if why or node.datatype is None:
+            unmapped.append(Unmapped("/".join(node.path), node.address, why or "it is a folder"))
             continue
-        known = of_opcua(tag.unit_id) if tag.unit_id is not None else None
-        unit, guess = (known.code, "") if known else read_unit(tag.unit)
+        known = of_opcua(node.unit_id) if node.unit_id is not None else None
+        unit, guess = (known.code, "") if known else read_unit(node.unit)
         mapped.append(
             FoundTag(
-                tag.path,
-                tag.address,
-                datatype,
+                node.path,
+                node.address,
+                node.datatype,
                 unit,
-                span_of(*tag.span) if tag.span else None,
-                is_writable=tag.is_writable,
-                origin="/".join(tag.path),
+                span_of(node.low, node.high),
+                is_writable=node.is_writable,
+                origin="/".join(node.path),
                 guesses=(guess,) if guess else (),
             )
         )

@@ -6,16 +6,18 @@ import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
+from bridges.opcua.browse_path import BrowsePath
 from uns.equipment import Connection, Tag
 from uns.metric import DataType
 from uns.sim.endpoint import Endpoint, Showing, runs_of, source_of
-from uns.sim.opcua_server import Change, OpcUaServer, ServedTag
+from uns.sim.opcua_server import Change, Identifier, OpcUaServer, ServedTag
 from uns.sim.raw import raw_for
 
 __all__ = ["OpcUaEndpoint"]
 
 log = logging.getLogger("uns.sim")
 
+_OWN = "urn:uns:sim"  # where the project says none
 _AHEAD_MS = 1_500  # a PLC's clock is never quite right; within the 2 s that pass as the same time
 
 
@@ -23,17 +25,23 @@ class OpcUaEndpoint(Endpoint):
     """An OPC UA server with one namespace; its clock may be a little ahead of ours."""
 
     def __init__(self, connection: Connection, tags: Sequence[Tag]) -> None:
-        space = Counter(source_of(tag).address.namespace for tag in tags).most_common(1)[0][0]
-        served = [tag for tag in tags if source_of(tag).address.namespace == space]
+        spaces = Counter(_namespace(tag, connection) for tag in tags).most_common(1)
+        space = spaces[0][0]
+        served = [
+            tag
+            for tag in tags
+            if _namespace(tag, connection) == space and not source_of(tag).address.elements
+        ]
         if len(served) < len(tags):
             log.warning(
-                "%s: a simulated server has one namespace, %s; %d tags of others are left out",
+                "%s: a simulated server has one namespace, %s, and no arrays; "
+                "%d tags of others are left out",
                 connection.key,
                 space,
                 len(tags) - len(served),
             )
         super().__init__(connection, served)
-        self._namespace = space if isinstance(space, str) else "urn:uns:sim"
+        self._namespace = space if isinstance(space, str) else _OWN
         self._users = _users(connection)
         self._raws = {tag.topic.text: raw_for(tag, _served_type(tag)) for tag in served}
         self._server: OpcUaServer | None = None
@@ -44,10 +52,11 @@ class OpcUaEndpoint(Endpoint):
         by_topic = {item.tag.topic.text: item for item in showing}
         tags = [
             ServedTag(
-                source_of(tag).address.identifier,
+                _identifier(tag),
                 _served_type(tag),
                 self._raws[topic](by_topic[topic].value),
                 is_writable=tag.writable,
+                path=_path(tag),
             )
             for topic, tag in ((tag.topic.text, tag) for tag in self.tags)
         ]
@@ -64,7 +73,7 @@ class OpcUaEndpoint(Endpoint):
         for status, group in runs_of(showing):
             changes: list[Change] = [
                 (
-                    source_of(item.tag).address.identifier,
+                    _identifier(item.tag),
                     self._raws[item.tag.topic.text](item.value),
                     now_ms + _AHEAD_MS,
                 )
@@ -76,6 +85,24 @@ class OpcUaEndpoint(Endpoint):
         """Drop every client and the port."""
         if self._server is not None:
             await self._server.stop()
+
+
+def _namespace(tag: Tag, connection: Connection) -> str | int:
+    """The namespace of a tag; names in a browse path are in the connection's own."""
+    address = source_of(tag).address
+    if isinstance(address, BrowsePath):
+        return str(connection.config.namespace) or _OWN
+    return address.namespace  # type: ignore[no-any-return]  # a driver's address is anything
+
+
+def _identifier(tag: Tag) -> Identifier:
+    address = source_of(tag).address
+    return str(address) if isinstance(address, BrowsePath) else address.identifier
+
+
+def _path(tag: Tag) -> tuple[str, ...]:
+    address = source_of(tag).address
+    return tuple(step.name for step in address.steps) if isinstance(address, BrowsePath) else ()
 
 
 def _served_type(tag: Tag) -> DataType:

@@ -24,7 +24,9 @@ from uns.metric import DataType, Value
 __all__ = ["Change", "Identifier", "OpcUaServer", "ServedTag"]
 
 Identifier: TypeAlias = str | int | bytes | UUID
-Change: TypeAlias = tuple[Identifier, Value, int]  # identifier, value, source time in ms UTC
+Change: TypeAlias = tuple[
+    Identifier, Value | list[Any], int
+]  # identifier, value, source time in ms UTC
 
 
 # asyncua tells at INFO of every request, and of a thousand standard nodes that have no parent.
@@ -33,12 +35,16 @@ if logging.getLogger("asyncua").level == logging.NOTSET:
 
 
 class ServedTag(NamedTuple):
-    """One variable: its identifier (`s=` a str, `i=` an int, `b=` bytes, `g=` a UUID)."""
+    """One variable: its identifier (`s=` a str, `i=` an int, `b=` bytes, `g=` a UUID).
+
+    A list as `initial` makes it an array.
+    """
 
     identifier: Identifier
     datatype: DataType
-    initial: Value
+    initial: Value | list[Any]
     is_writable: bool = False
+    path: tuple[str, ...] = ()  # names below the Objects folder; without any, the folder is ours
 
 
 class OpcUaServer:
@@ -180,6 +186,8 @@ class OpcUaServer:
         space = await server.register_namespace(self.namespace)
         shelves: dict[str, list[ServedTag]] = {}
         for tag in self._tags:
+            if tag.path:
+                continue
             shelves.setdefault(str(tag.identifier).rpartition(".")[0], []).append(tag)
         for name, tags in shelves.items():
             # asyncua compares each new variable with all others of its folder.
@@ -191,11 +199,23 @@ class OpcUaServer:
                 for tag in tags[start : start + _FOLDER_SIZE]:
                     await self._add_tag(folder, space, tag)
 
+        objects: dict[tuple[str, ...], Node] = {(): server.get_objects_node()}
+        for tag in self._tags:
+            for depth in range(1, len(tag.path)):
+                names = tag.path[:depth]
+                if names not in objects:
+                    node = ua.NodeId("/".join(names), _OWN_SPACE)
+                    name = ua.QualifiedName(names[-1], space)
+                    objects[names] = await objects[names[:-1]].add_object(node, name)
+            if tag.path:
+                await self._add_tag(objects[tag.path[:-1]], space, tag)
+
     async def _add_tag(self, folder: Node, space: int, tag: ServedTag) -> None:
         node = ua.NodeId(tag.identifier, space)
         kind = _VARIANT_TYPES[tag.datatype]
         initial = _data_value(tag.initial, kind, ua.StatusCode(), _now_ms())
-        variable = await folder.add_variable(node, str(tag.identifier), initial.Value)
+        name = ua.QualifiedName(tag.path[-1], space) if tag.path else str(tag.identifier)
+        variable = await folder.add_variable(node, name, initial.Value)
         await variable.write_attribute(ua.AttributeIds.Value, initial)
         if tag.is_writable:
             await variable.set_writable()
@@ -251,7 +271,7 @@ def _copied_node(node: NodeData) -> NodeData:
 
 
 def _data_value(
-    value: Value, kind: ua.VariantType, code: ua.StatusCode, timestamp_ms: int
+    value: Value | list[Any], kind: ua.VariantType, code: ua.StatusCode, timestamp_ms: int
 ) -> ua.DataValue:
     when = datetime.fromtimestamp(timestamp_ms / 1000, UTC)
     held: Any = value

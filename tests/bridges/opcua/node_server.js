@@ -36,6 +36,13 @@ async function main(port) {
   const counter = variable("Counter", "UInt32", 0);
   let count = 0;
   setInterval(() => counter.setValueFromSource({ dataType: DataType.UInt32, value: ++count }), 100);
+  const lanes = plant.addVariable({
+    componentOf: line, browseName: "Lanes", nodeId: "s=Lanes", dataType: "Double", valueRank: 1,
+    arrayDimensions: [3], minimumSamplingInterval: 0, accessLevel: "CurrentRead | CurrentWrite",
+  });
+  lanes.setValueFromSource({
+    dataType: DataType.Double, arrayType: VariantArrayType.Array, value: new Float64Array([1.5, 2.5, 3.5]),
+  });
   const counters = [...Array(100).keys()].map((n) => variable(`C${n}`, "UInt32", 0));
   let round = 0;
   setInterval(() => {

@@ -5,10 +5,11 @@ from __future__ import annotations
 from uuid import UUID
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bridges.opcua.address import NodeAddress, parse
+from bridges.opcua.browse_path import BrowsePath, Step, matches
 from uns.errors import AddressError
 
 GUID = "09087e75-8e5e-499b-954f-f2a9603db28a"
@@ -25,6 +26,14 @@ GUID = "09087e75-8e5e-499b-954f-f2a9603db28a"
         ("ns=3;b=M/RbKA==", NodeAddress(3, b"3\xf4[(")),
         ("s=Größe", NodeAddress("urn:own", "Größe")),
         ("i=7", NodeAddress("urn:own", 7)),
+        ("s=Lanes [3]", NodeAddress("urn:own", "Lanes", "3")),
+        ("ns=3;i=7 [1,2]", NodeAddress(3, 7, "1,2")),
+        ('ns=3;s="DB"."Lanes"[3]', NodeAddress(3, '"DB"."Lanes"[3]')),
+        ("s=Odd [3] []", NodeAddress("urn:own", "Odd [3]")),
+        ("/Objects/Line1/Speed", BrowsePath((Step("Line1"), Step("Speed")))),
+        ("/Objects/2:Line1/Größe 1", BrowsePath((Step("Line1", 2), Step("Größe 1")))),
+        ("/Objects/Lanes[3]", BrowsePath((Step("Lanes"),), "3")),
+        ("/Objects/A&/B/C&[1&]/5&:D&&", BrowsePath((Step("A/B"), Step("C[1]"), Step("5:D&")))),
     ],
 )
 def test_addresses_are_read_as_tools_print_them(text, address):
@@ -42,7 +51,14 @@ def test_a_number_without_any_namespace_is_the_standards_own():
     [
         ("", 1, "no OPC UA address"),
         ("Line1.Speed", 1, "no OPC UA address"),
-        ("/Objects/Line1", 1, "browse path"),
+        ("/Line1/Speed", 2, "does not begin with `/Objects`"),
+        ("/", 2, "an empty name"),
+        ("/Objects", 9, "names no variable"),
+        ("/Objects/", 10, "an empty name"),
+        ("/Objects//Speed", 10, "an empty name"),
+        ("/Objects/A[1]/Speed", 11, "has to be written `&[`"),
+        ("/Objects/2:A&", 12, "escapes nothing"),
+        ("/Objects/70000:A", 10, "no namespace index"),
         ("s=Line1.Speed", 1, "in which namespace"),
         ("S=Line1.Speed", 1, "`S=` is no kind"),
         ("nsu=;s=x", 5, "no namespace URI"),
@@ -77,8 +93,52 @@ SPACES = st.one_of(
 )
 
 
-@given(SPACES, IDENTIFIERS)
-def test_what_is_printed_is_read_back(space, identifier):
+ELEMENTS = st.sampled_from(["", "0", "12", "1,2"])
+STEPS = st.builds(Step, st.text(min_size=1, max_size=20), st.none() | st.integers(0, 65535))
+
+
+@given(SPACES, IDENTIFIERS, ELEMENTS)
+@example("urn:x", "Lanes [3]", "")
+@example("urn:x", "Lanes []", "")
+def test_what_is_printed_is_read_back(space, identifier, elements):
     """An address as we print it is that address again."""
-    address = NodeAddress(space, identifier)
+    address = NodeAddress(space, identifier, elements)
     assert address == parse(str(address), "")
+
+
+@given(st.lists(STEPS, min_size=1, max_size=5), ELEMENTS)
+def test_a_path_that_is_printed_is_read_back(steps, elements):
+    """Names may have slashes, brackets, colons and ampersands in them."""
+    path = BrowsePath(tuple(steps), elements)
+    assert path == parse(str(path), "")
+
+
+@given(st.text() | st.from_regex(r"/Objects/[\[\]&:/0-9a, *]*", fullmatch=True))
+def test_any_text_is_an_address_or_a_mistake_with_a_place(text):
+    """It is read and printed and read again as the same, or the column is in the text."""
+    try:
+        address = parse(text, "urn:own")
+    except AddressError as error:
+        mistake = error
+    else:
+        assert address == parse(str(address), "")
+        return
+    assert 1 <= mistake.column <= len(text) + 1
+    assert mistake.hint
+
+
+@pytest.mark.parametrize(
+    ("names", "pattern", "is_match"),
+    [
+        ("Line1/Filler/Speed", "Line1/**", True),
+        ("Line1/Filler/Speed", "Line?/*/Speed", True),
+        ("Line1/Filler/Speed", "**/Speed", True),
+        ("Line1/Filler/Speed", "Line1/*", False),
+        ("Line1", "Line1/**", True),
+        ("Line1/Filler/Speed", "**/Fil*/**", True),
+        ("Line1/Filler/Speed", "line1/**", False),
+    ],
+)
+def test_globs_match_names(names, pattern, is_match):
+    """`*` and `?` within one name, `**` for any number of names, none included."""
+    assert is_match is matches(tuple(names.split("/")), tuple(pattern.split("/")))

@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from bridges.driver import BoundTag
 from bridges.opcua import OpcUaConfig, OpcUaDriver
 from uns.errors import DeviceError
 from uns.metric import DataType, Quality
@@ -165,6 +166,85 @@ async def test_closing_leaves_no_session_behind(server, driver, tags_at):
     await driver.close()
     assert time.monotonic() - began < 2
     assert ({}, {}) == (core._external_sessions, core.subscription_service.subscriptions)
+
+
+async def test_bound_tags_are_read_now(server, driver, tags_at):
+    """Asked for out of turn: the present value, and BAD for a tag that is not bound."""
+    await driver.bind(tags_at(driver.config, "s=Speed", "s=Good", "s=Nowhere"))
+    await server.write([("Speed", 7.25, WHEN_MS)])
+    readings = await driver.read_now([101, 100, 102, 999])
+    assert [101, 100, 102, 999] == [reading[0] for reading in readings]
+    assert (100, 7.25, Quality.GOOD, WHEN_MS) == readings[1]
+    assert [7, 7.25, None, None] == [reading[1] for reading in readings]
+    await driver.unbind([100])
+    assert [(100, None, Quality.BAD, 0)] == await driver.read_now([100])
+
+
+async def test_names_lead_to_variables(tags_at, collecting):
+    """Browse paths are resolved when they are bound; each missing name is told where it ends."""
+    tags = [
+        ServedTag("a", DataType.DOUBLE, 1.5, path=("Line1", "Filler", "Speed")),
+        ServedTag("b", DataType.DOUBLE, 2.5, path=("Line1", "Filler", "Sp/ed [1]")),
+        ServedTag("c", DataType.DOUBLE, 3.5, True, path=("Line1", "Speed")),
+    ]
+    async with OpcUaServer(NAMESPACE, tags) as server:
+        config = OpcUaConfig(endpoint=server.endpoint, publishing_s=0.05)
+        driver = OpcUaDriver(config)
+        await driver.open()
+        space = driver._session._namespaces.index(NAMESPACE)
+        names = [
+            "/Objects/Line1/Filler/Speed",
+            "/Objects/Line1/Filler/Sp&/ed &[1&]",
+            f"/Objects/{space}:Line1/Speed",
+            "/Objects/0:Line1/Speed",
+            "/Objects/Line1/Capper/Speed",
+            "/Objects/Line1",
+        ]
+        bound = tags_at(config, *names)
+        assert [
+            "",
+            "",
+            "",
+            "the server has no `0:Line1` in /Objects",
+            "the server has no `Capper` in /Objects/Line1",
+            "the node is an object or folder, not a variable",
+        ] == [result.problem for result in await driver.bind(bound)]
+        assert [1.5, 2.5, 3.5] == [r[1] for r in await driver.read_now([100, 101, 102])]
+        assert ["", "the server has no `Capper` in /Objects/Line1"] == await driver.write(
+            [(bound[2], 9), (bound[4], 9)]
+        )
+        assert 9.0 == server.read("c")
+        await driver.close()
+
+
+async def test_arrays_of_our_own_server(tags_at):
+    """All elements for a tag of an array type."""
+    tags = [ServedTag("Lanes", DataType.INT32, [1, 2, 3], True)]
+    async with OpcUaServer(NAMESPACE, tags) as server:
+        driver = OpcUaDriver(OpcUaConfig(endpoint=server.endpoint, namespace=NAMESPACE))
+        await driver.open()
+        (single,) = tags_at(driver.config, "s=Lanes")
+        whole = BoundTag(7, single.address, DataType.INT32_ARRAY)
+        await driver.bind([single, whole])
+        assert [None, (1, 2, 3)] == [r[1] for r in await driver.read_now([100, 7])]
+        assert [""] == await driver.write([(whole, [4, 5])])
+        assert [4, 5] == server.read("Lanes")
+        await driver.close()
+
+
+async def test_a_name_that_two_namespaces_have_needs_its_number(tags_at):
+    """The connection's own namespace comes first; without one, both spellings are offered."""
+    async with OpcUaServer(NAMESPACE, []) as server:
+        core = server._server
+        for value, space in ((1.5, await core.register_namespace("urn:other")), (2.5, 2)):
+            await core.nodes.objects.add_variable(space, "Speed", value)
+        for namespace, expected in ((NAMESPACE, ""), ("", "there are 2 nodes called `Speed`")):
+            driver = OpcUaDriver(OpcUaConfig(endpoint=server.endpoint, namespace=namespace))
+            await driver.open()
+            (result,) = await driver.bind(tags_at(driver.config, "/Objects/Speed"))
+            assert result.problem.startswith(expected)
+            assert bool(result.problem) is bool(expected)
+            await driver.close()
 
 
 async def test_nothing_is_logged_about_a_lost_session(server, driver, caplog):

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from bridges.driver import BoundTag
 from bridges.opcua import OpcUaConfig, OpcUaDriver
-from uns.metric import Quality
+from uns.metric import DataType, Quality
 
 pytestmark = pytest.mark.slow
 
@@ -75,3 +76,32 @@ async def test_its_operation_limit_is_kept(driver, tags_at):
     """It takes 50 items in a request; 200 are bound."""
     results = await driver.bind(tags_at(driver.config, *[f"s=T{n}" for n in range(200)]))
     assert [] == [result for result in results if result.problem]
+
+
+async def test_arrays_are_read_whole_and_by_element(driver, collecting, tags_at):
+    """A tag of an array type gets all values, `[1]` one of them, also to write; others are Bad."""
+    element, beyond, single = tags_at(driver.config, "s=Lanes [1]", "s=Lanes [9]", "s=Lanes")
+    whole = BoundTag(200, single.address, DataType.DOUBLE_ARRAY, 0.05)
+    results = await driver.bind([element, beyond, single, whole])
+    assert {"", "the array has no such element"} >= {result.problem for result in results}
+    sink = collecting()
+    await until(lambda: {100, 102, 200} <= set(sink.values))
+    assert (2.5, Quality.GOOD) == sink.values[100][:2]
+    assert ((1.5, 2.5, 3.5), Quality.GOOD) == sink.values[200][:2]
+    assert (None, Quality.BAD) == sink.values[102][:2]
+    assert [(100, 2.5), (200, (1.5, 2.5, 3.5)), (101, None)] == [
+        reading[:2] for reading in await driver.read_now([100, 200, 101])
+    ]
+    assert [""] == await driver.write([(element, 7)])
+    await until(lambda: sink.values[200][0] == (1.5, 7.0, 3.5))
+    assert [""] == await driver.write([(whole, (1.5, 2.5, 3.5))])
+    await until(lambda: sink.values[100][0] == 2.5)
+
+
+async def test_its_variables_are_found_by_name(driver, tags_at):
+    """Browse paths, through its limits, and what browsing says of one of them."""
+    names = [f"/Objects/Line1/T{n}" for n in range(120)]
+    assert {""} == {result.problem for result in await driver.bind(tags_at(driver.config, *names))}
+    (lanes,) = [node async for node in driver.browse("/Objects/Line*/Lanes")]
+    assert (("Line1", "Lanes"), "nsu=urn:plant;s=Lanes") == (lanes.path, lanes.address)
+    assert (DataType.DOUBLE, True, True) == (lanes.datatype, lanes.is_array, lanes.is_writable)
