@@ -41,6 +41,7 @@ _GOOD, _BAD = int(Quality.GOOD), int(Quality.BAD)
 _GUESSED_ANSWER = 100  # bytes, of a tag whose type is not known yet: a STRING takes 96
 _LEARN_AGAIN_S = 5.0  # tags that changed or vanished are asked anew so often
 _IDLE_S = 20.0  # a connection that is silent for longer is dropped by the controller after 67 s
+_MOST_SCANS = 64  # plans kept; a scan class more is planned anew each time
 _WALL_CLOCK, _UTC = 0x8B, 0x0B  # an object of the controller, and its attribute in microseconds
 
 
@@ -194,8 +195,8 @@ class LogixDriver(PollDriver):
         scan = self._scans.get(id(handles)) if is_kept else None
         if scan is None:
             scan = self._planned(handles)
-        if is_kept:
-            self._scans[id(handles)] = scan
+            if is_kept and len(self._scans) < _MOST_SCANS:
+                self._scans[id(handles)] = scan
         readings: list[Reading] = [(handle, None, _BAD, 0) for handle in scan.unknown]
         doubts: dict[int, str] = {}
         for packet in scan.packets:

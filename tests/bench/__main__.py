@@ -9,7 +9,17 @@ import sys
 from rich.console import Console
 from rich.table import Table
 
-PARTS = ("project", "plan", "codec", "reporting", "modbus", "opcua", "namespace", "pipeline")
+PARTS = (
+    "project",
+    "plan",
+    "codec",
+    "reporting",
+    "modbus",
+    "logix",
+    "opcua",
+    "namespace",
+    "pipeline",
+)
 
 
 def main() -> None:

@@ -184,6 +184,7 @@ class LogixMemory:
         self.templates: dict[int, Structure] = {}
         self._wanted: dict[str, _Wanted] = {}
         self._symbols: dict[str, Symbol] = {}
+        self._places: dict[str, Place] = {}  # of paths that were asked for by name
         self._instances: dict[str, int] = {}
         self._string = Structure("STRING", _STRING_HANDLE, handle=_STRING_HANDLE, size=88)
         self._string.members = [
@@ -215,6 +216,7 @@ class LogixMemory:
         wanted.grow(indices)
         if wanted.kind != kind and not (bit is not None and wanted.holds(bit)):
             raise ValueError(f"{path}: {name} is a {wanted.kind or 'structure'}, not a {kind}")
+        self._places.clear()
         whole = steps[:2] if _is_program(steps[0]) else steps[:1]
         self._symbols.pop(".".join(step.lower() for step, _ in whole), None)
 
@@ -290,6 +292,11 @@ class LogixMemory:
         place.symbol.memory[begin] = old | mask if any(raw) else old & ~mask
 
     def _named(self, path: str) -> Place:
+        if path not in self._places:
+            self._places[path] = self._found(path)
+        return self._places[path]
+
+    def _found(self, path: str) -> Place:
         steps, bit = steps_of(path)
         name, indices = steps[-1]
         if bit is None and indices:
