@@ -19,6 +19,7 @@ from uns.metric import DataType, Reading, Value
 __all__ = ["S7Driver"]
 
 _BYTE_BITS = 8
+_MOST_SCANS = 64  # plans kept; of more scan classes the oldest are planned anew
 _MISSING = (0x05, 0x0A)  # return codes that say that nothing is there
 _HEADS = {"STRING": 1, "WSTRING": 2}  # bytes that say how long a text may be
 
@@ -83,6 +84,8 @@ class S7Driver(PollDriver):
         """One reading for every handle; raises DeviceError where the session is over."""
         planned = self._scans.get(id(handles))
         if planned is None:
+            while len(self._scans) >= _MOST_SCANS:
+                del self._scans[next(iter(self._scans))]  # the oldest
             planned = self._scans[id(handles)] = self._planned(handles)
         return [*await planned.scan.read(self._session()), *bad(planned.unbound)]
 

@@ -241,6 +241,15 @@ async def test_tags_come_and_go_while_others_are_read(session):
         assert [0.0, 0.0] == await held.values()
 
 
+async def test_plans_do_not_pile_up(session):
+    """Whoever asks with another list each time makes the driver keep no more than a few."""
+    async with S7Server(SIZES) as server:
+        held = await session(server.port, "DB10.DBD0")
+        for _ in range(200):
+            assert 1 == len(await held.driver.read([0]))
+        assert len(held.driver._scans) <= 64
+
+
 async def test_a_device_describes_its_tags(session):
     """Whether each is there, and whether it can be written; S7 knows no more."""
     async with S7Server(SIZES) as server:
