@@ -41,6 +41,7 @@ _SETTLE_S, _QUIET_S = 0.5, 0.1  # for what the broker kept, before a tag is said
 _DESCRIBE_S = 3.0  # what publishes once a second is heard for sure
 _PING_SHARE = 0.75  # of a keep-alive: a healthy broker is heard at least that often
 _MAX_LINES = 50  # that one session logs of what others send
+_MAX_UNBORN = 10  # of those that are told
 _SPARKPLUG = "spBv1.0/"
 _KINDS = {bool: DataType.BOOLEAN, str: DataType.STRING}
 
@@ -76,8 +77,11 @@ class MqttDriver(PushDriver):
 
     @property
     def findings(self) -> tuple[str, ...]:
-        """Watched topics that nobody reads, and the entry that would add each."""
-        return self._unread.findings()
+        """Watched topics that nobody reads, and edge nodes whose birth is still to come."""
+        unborn = self._metrics.unborn() if self._metrics is not None else []
+        way = "it is asked for" if self.config.rebirth else "`rebirth: true` asks for it"
+        waiting = [f"no birth of {place} was heard yet; {way}" for place in unborn[:_MAX_UNBORN]]
+        return (*waiting, *self._unread.findings())
 
     async def open(self) -> None:
         """Connect and log in."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import islice
 
 from uns.errors import ProjectError
 from uns.topic import TopicFilter
@@ -89,11 +90,15 @@ class Unread:
         self._found[topic] = with_
         return f"nobody reads `{topic}`; to add it: {entry_for(with_)}"
 
-    def findings(self) -> tuple[str, ...]:
-        """One sentence for each topic, and the entry that would add it."""
-        return tuple(
+    def findings(self, most: int = 10) -> tuple[str, ...]:
+        """One sentence for each topic, and the entry that would add it; at most so many."""
+        told = [
             f"nobody reads `{topic}`; to add it: {entry_for(with_)}"
-            for topic, with_ in self._found.items()
+            for topic, with_ in islice(self._found.items(), most)
+        ]
+        more = len(self._found) - most
+        return (
+            (*told, f"nobody reads {more:,} more of the watched topics") if more > 0 else (*told,)
         )
 
 

@@ -123,6 +123,7 @@ async def test_other_peoples_edge_nodes_are_left_alone(mosquitto, publisher):
     config = _config(mosquitto, rebirth=True, watch="#")
     async with _driven(config, "spBv1.0 G/N/D:Temp") as (driver, _, _):
         data = [_message(f"spBv1.0/G/NDATA/{node}", b"\x18\x01") for node in ("N", "Other")]
+        assert ("no birth of G/N/D was heard yet; it is asked for",) == driver.findings
         await publisher.publish_all(data)
         await _until(lambda: "spBv1.0/G/NDATA/Other" in "".join(driver.findings))
         batch = await anext(publisher.batches())

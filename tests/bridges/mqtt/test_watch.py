@@ -35,4 +35,8 @@ def test_a_flood_of_topics_is_bounded():
     unread = Unread(["#"])
     told = [news for n in range(3_000) if (news := unread.saw(f"t/{n}"))]
     assert (1_001, 1_000, 3_000) == (len(told), len(unread.topics), unread.count)
+    assert (11, "nobody reads 990 more of the watched topics") == (
+        len(unread.findings()),
+        unread.findings()[-1],
+    )
     assert told[-1] == "nobody reads more than 1,000 of the watched topics"
