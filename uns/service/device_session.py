@@ -47,6 +47,7 @@ _BINDS_PER_S = 500  # a slow server takes a minute for 100,000 tags, measured wi
 _ANSWER_S = 1.5  # what a scan may take at least, before it counts as silence
 _READ_ALL_S = 30.0
 _FIRST_SCAN_S = 30.0  # nothing is known yet of how long this device takes
+_CATCH_UP_S = 1.0  # for what changed meanwhile; then the rest is known to be as it was
 _VOUCH_S = 1.0  # between two times that all tags are said to be as they were
 _NEVER = float("inf")
 
@@ -112,7 +113,7 @@ class DeviceSession:
         self._wanted: Mapping[int, BoundTag] | None = None  # other tags than those that are bound
         self._wake = asyncio.Event()
         self._cursor: Any = None
-        self._is_resumed = False
+        self._is_resumed = self._is_refresh_due = False
         self._schedule: ScanSchedule | None = None
         self._is_over = False
         self._next_within_s = _NEVER  # the next sign of life, once one was seen
@@ -175,6 +176,8 @@ class DeviceSession:
         await self._bind(list(self._tags.values()))
         if self._is_resumed and isinstance(self._driver, CanReadNow):
             await self._read_all(self._driver)
+        else:
+            self._is_refresh_due = self._is_resumed
         match self._driver:
             case PushDriver() as driver:
                 await self._collect(driver)
@@ -243,9 +246,10 @@ class DeviceSession:
         if not self.is_flowing:
             self._flowing_since = now
             self._owner.flowing()
-            if self._is_resumed and not isinstance(self._driver, CanReadNow):
-                self._owner.refreshed(())
             self._report_refused(self._problems)
+        if self._is_refresh_due and now >= self._flowing_since + _CATCH_UP_S:
+            self._is_refresh_due = False
+            self._owner.refreshed(())
         if self._vouches and now >= self._vouched_at + _VOUCH_S:
             self._vouched_at = now
             self._owner.vouched()

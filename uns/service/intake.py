@@ -34,6 +34,7 @@ class Intake:
         self._last = dict.fromkeys(handles, 0)  # the newest time of a good value
         self._is_ours = is_ours
         self._remembered: dict[int, Reading] | None = {} if remembers else None
+        self._before: dict[int, Reading] = {}  # what was remembered when the session began
         self._behind: dict[int, tuple[int, int]] = {}  # since when, by our clock and by theirs
         self._kept_until_ms = 0  # while a source hands in what it kept; 0 when it has
         self._newest_ms = 0  # where the source's times are not used
@@ -50,6 +51,7 @@ class Intake:
     def began(self, now_ms: int, *, is_resumed: bool) -> None:
         """A session was opened: one that goes on from the last, or one that tells all anew."""
         self._behind.clear()
+        self._before = dict(self._remembered or {})
         self._kept_until_ms = 0
         if is_resumed:
             self._kept_until_ms = now_ms + (self.clock.ahead_ms or 0)
@@ -59,10 +61,11 @@ class Intake:
     def refreshed(self, readings: Sequence[Reading], now_ms: int) -> list[Reading]:
         """How things stand now that a session was resumed, as read anew.
 
-        Without `readings` it is what was said last: what changed since is told behind it.
+        Without `readings` it is what was said last, of tags that said nothing since.
         """
         if not readings:
-            return list((self._remembered or {}).values())
+            told = (self._remembered or {}).items()
+            return [one for handle, one in told if self._before.get(handle) is one]
         until_ms = self._kept_until_ms
         newest_ms = max(reading[3] for reading in readings)
         self._kept_until_ms = 0
