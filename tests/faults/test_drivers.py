@@ -61,7 +61,7 @@ class Trial:
 
     @property
     def can_resume(self) -> bool:
-        return hasattr(self.contract.driver_class, "resume")
+        return hasattr(self.contract.driver_class, "resume") and self.contract.keeps
 
     def on_readings(self, readings: list[Reading]) -> None:
         """Take values that are current; the one said last may be said again after an outage."""

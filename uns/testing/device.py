@@ -8,7 +8,9 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Sequence
+from typing import IO
 
 import pytest
 
@@ -16,6 +18,7 @@ __all__ = ["Device", "free_port"]
 
 START_S = 30.0
 _END_S = 10.0
+_MOST_LOG = 20_000
 
 Command = Callable[[int, int], Sequence[str]]  # port and number of tags → program and arguments
 
@@ -32,16 +35,19 @@ class Device:
         self.port = port
         self._command = command
         self._process: subprocess.Popen[str] | None = None
+        self._log: IO[bytes] | None = None
 
     def start(self, tags: int, **environment: str) -> None:
         """Serve `tags` tags; returns when it listens."""
         command = list(self._command(self.port, tags))
         if not command:
             return
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the device
         self._process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            stderr=self._log,
             text=True,
             env={
                 **os.environ,
@@ -51,8 +57,14 @@ class Device:
         )
         assert self._process.stdout is not None
         ready, _, _ = select.select([self._process.stdout], [], [], START_S)
-        assert ready, f"{command} was not ready within {START_S} s"
-        assert "READY" == self._process.stdout.readline().strip()
+        said = self._process.stdout.readline().strip() if ready else f"nothing in {START_S:g} s"
+        assert "READY" == said, f"{command} said {said!r}\n{self.log()}"
+
+    def log(self) -> str:
+        """What it said on stderr, while it runs."""
+        if self._log is None:
+            return ""
+        return os.pread(self._log.fileno(), _MOST_LOG, 0).decode(errors="replace")
 
     def grow(self, tags: int) -> None:
         """Let there be `tags` tags from now on, without a restart."""
@@ -87,9 +99,9 @@ class Device:
             return
         self._process.send_signal(number)
         self._process.wait(_END_S)
-        for pipe in (self._process.stdin, self._process.stdout):
-            if pipe is not None:
-                pipe.close()
+        for end in (self._process.stdin, self._process.stdout, self._log):
+            if end is not None:
+                end.close()
         self._process = None
 
 

@@ -40,6 +40,7 @@ class Subject:
     grows: ClassVar[bool] = False  # tags can appear while the device runs
 
     tells_time: ClassVar[bool] = False  # values carry the device's time, which may be wrong
+    keeps: ClassVar[bool] = True  # the source keeps for a driver that can resume what it missed
     sessions: ClassVar[int] = 200  # opened and reset one after the other, to see what is left
 
     #: Tests that make no sense for this protocol: the name without `test_`, and why.

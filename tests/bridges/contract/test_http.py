@@ -18,7 +18,10 @@ class TestHttp(DriverContract):
     protocol = "http"
     grows = True
     tells_time = True
-    cannot = {"a_blip_is_nobodys_business": "a reset connection is replaced within the request"}
+    keeps = False  # a document of values; MTConnect agents keep theirs
+    cannot: ClassVar = {
+        "a_blip_is_nobodys_business": "a reset connection is replaced within the request"
+    }
 
     def config(self, port: int) -> HttpConfig:
         return HttpConfig(url=f"http://127.0.0.1:{port}", timeout_s=1.0, timestamp="$.ts")
