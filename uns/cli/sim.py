@@ -50,7 +50,8 @@ def sim(
     """Serve every machine of PROJECT over its own protocol, with machines that behave.
 
     Without PROJECT it is the demo plant. Devices of the project that are not at 127.0.0.1
-    are served on free ports here. Runs until Ctrl-C. SIGUSR1 lets every machine stop counting
+    are served on free ports here, databases and files are made in PROJECT/.uns, as `uns run`
+    reads them. Runs until Ctrl-C. SIGUSR1 lets every machine stop counting
     for good, so that books can be compared with the truth.
     """
     from uns.cli.project import loaded
@@ -62,7 +63,9 @@ def sim(
     talk(verbose)
     found = loaded(project or demo_project_folder())
     served = found if is_here(found) else moved(found)
-    plant = SimulatedPlant(served, seed=seed, speed=speed, truth_path=truth)
+    where = project or demo_project_folder()
+    home = (where if where.is_dir() else where.parent) / ".uns"
+    plant = SimulatedPlant(served, seed=seed, speed=speed, truth_path=truth, home=home)
     run_until_interrupt(_serve(plant, served, duration))
 
 

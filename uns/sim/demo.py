@@ -224,6 +224,7 @@ async def _serve(
             seed=settings.seed,
             speed=settings.speed,
             truth_path=settings.folder / "truth.json",
+            home=settings.folder,
         )
         try:
             await stack.enter_async_context(plant)

@@ -6,6 +6,7 @@ import importlib
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Final, NamedTuple, TypeAlias
 
 from uns.equipment import Connection, Source, Tag
@@ -20,12 +21,14 @@ log = logging.getLogger("uns.sim")
 
 #: The simulated server of each driver; those without a row need none, or have none yet.
 SERVERS: Final = {
+    "file": "uns.sim.drop_endpoint:DropEndpoint",
     "http": "uns.sim.http_endpoint:HttpEndpoint",
     "logix": "uns.sim.logix_endpoint:LogixEndpoint",
     "modbus": "uns.sim.modbus_endpoint:ModbusEndpoint",
     "mqtt": "uns.sim.mqtt_endpoint:MqttEndpoint",
     "opcua": "uns.sim.opcua_endpoint:OpcUaEndpoint",
     "s7": "uns.sim.s7_endpoint:S7Endpoint",
+    "sql": "uns.sim.orders_endpoint:OrdersEndpoint",
 }
 
 Place: TypeAlias = tuple[str, int] | str  # a host and a port, or the key of what needs no network
@@ -41,6 +44,9 @@ class Showing(NamedTuple):
 
 class Endpoint(ABC):
     """One protocol server and the tags behind it."""
+
+    #: Where relative paths of the settings begin: the state folder. The plant sets it.
+    home: Path = Path(".uns")
 
     def __init__(self, connection: Connection, tags: Sequence[Tag]) -> None:
         self.driver = connection.driver

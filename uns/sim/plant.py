@@ -47,7 +47,8 @@ class SimulatedPlant:
     """The machines of `project` at work; `async with` serves them.
 
     `seed` decides everything but time. `speed` lets production run faster; order changes keep
-    their real seconds. With `truth_path` the plant goes on where it was when it last ran.
+    their real seconds. With `truth_path` the plant goes on where it was when it last ran. Files
+    that tags are read from lie in `home`, where settings do not say more.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class SimulatedPlant:
         speed: float = 1.0,
         truth_path: Path | None = None,
         has_dirt: bool = True,
+        home: Path = Path(".uns"),
     ) -> None:
         self._project = project
         self._seed = seed
@@ -68,6 +70,8 @@ class SimulatedPlant:
         self._lines = lines_of(project.machines, seed)
         self._served: list[_Served] = []
         self.endpoints = endpoints_of(project)
+        for endpoint in self.endpoints:
+            endpoint.home = home
         self._stack = AsyncExitStack()
         self._clock: asyncio.Task[None] | None = None
         self._turn = asyncio.Lock()
