@@ -282,3 +282,25 @@ async def test_nothing_happens_when_nothing_changed(rig: Rig) -> None:
         found = await rig.runtime.change(rig.project("# read again\n" + PLANT))
         assert found.is_empty
         await asyncio.sleep(0.5)
+
+
+async def test_a_device_can_be_left_alone_for_a_while(rig: Rig) -> None:
+    """`enabled: false`: its values are stale and the reason is known; without it they come back."""
+    off = """\
+bindings:
+  plc2:
+    driver: modbus
+    connection: {host: 127.0.0.1, port: "{port}", enabled: false}
+    tags: {good: "hr:0 uint32", pressure: "hr:4 float32"}
+"""
+    text = PLANT.replace(
+        "line2/filler, is: filler, bind: plc,", "line2/filler, is: filler, bind: plc2,"
+    )
+    with rig.untouched("line1", "line3"):
+        await rig.runtime.change(rig.project(text.replace("bindings:\n", off)))
+        await rig.until(lambda: rig.shown("line2", "pressure") == (2.0, "Uncertain"))
+        (link,) = [one for key, one in rig.bridge.connections.items() if "enabled=false" in key]
+        assert "disabled" == link.health.phase
+        assert "`enabled: false`" in link.health.last_error
+        await rig.runtime.change(rig.project(PLANT))
+        await rig.until(lambda: rig.shown("line2", "pressure") == (2.0, "Good"))
