@@ -1,4 +1,4 @@
-"""`uns discover` against real OPC UA servers."""
+"""`uns discover` against real OPC UA servers, and against a simulated Logix controller."""
 
 from __future__ import annotations
 
@@ -10,12 +10,15 @@ from typing import Any
 import pytest
 from asyncua import Server, ua
 
+from bridges.logix import LogixConfig, LogixDriver
 from bridges.opcua.config import OpcUaConfig
+from bridges.opcua.driver import OpcUaDriver
 from uns.cli.catalogue import catalogue
-from uns.cli.discover import _browsed, _found
+from uns.cli.discover import _asked, _browsed, _found
 from uns.errors import DeviceError
 from uns.importers.draft import draft
 from uns.project.load import load
+from uns.sim.logix_server import LogixServer
 
 pytestmark = pytest.mark.slow
 Uns = Callable[..., Any]
@@ -58,9 +61,13 @@ async def endpoint(free_port: Callable[[], int]) -> AsyncIterator[str]:
         yield url
 
 
+def _driver(endpoint: str) -> OpcUaDriver:
+    return OpcUaDriver(OpcUaConfig(endpoint=endpoint))
+
+
 async def test_a_server_becomes_one_type_and_one_entry(endpoint: str, tmp_path: Path) -> None:
     """Types, units, ranges and access are the server's; node ids have the namespace's URI."""
-    found = _found(endpoint, "", await _browsed(OpcUaConfig(endpoint=endpoint), "", 1000))
+    found = _found(_asked(endpoint, ""), await _browsed(_driver(endpoint), "", 1000))
     made = draft(found, title="x", enterprise="acme", under=("leeds", "packaging", "line9"))
     assert (2, 1, 6) == (made.machines, made.types, made.tags)
     file = tmp_path / "draft.yaml"
@@ -96,7 +103,7 @@ async def test_a_server_becomes_one_type_and_one_entry(endpoint: str, tmp_path: 
 )
 async def test_only_a_part_is_browsed(endpoint: str, below: str, paths: set[str]) -> None:
     """What is below a path or node, or what a glob asks for; the standard's nodes if asked for."""
-    nodes = await _browsed(OpcUaConfig(endpoint=endpoint), below, 1000)
+    nodes = await _browsed(_driver(endpoint), below, 1000)
     found = {"/".join(node.path) for node in nodes}
     kept = {path for path in found if path.rpartition("/")[2] in ("Good", "Speed", "ProductName")}
     assert paths == kept
@@ -106,13 +113,13 @@ async def test_only_a_part_is_browsed(endpoint: str, below: str, paths: set[str]
 async def test_a_place_that_is_not_there_is_a_sentence(endpoint: str) -> None:
     """With the name that is missing and where it was looked for."""
     with pytest.raises(DeviceError, match="no `Filler9` in /Objects/Line1"):
-        await _browsed(OpcUaConfig(endpoint=endpoint), "/Objects/Line1/Filler9", 10)
+        await _browsed(_driver(endpoint), "/Objects/Line1/Filler9", 10)
 
 
 async def test_a_server_with_too_much_is_refused(endpoint: str) -> None:
     """More variables than were asked for is a sentence, before their values are read."""
     with pytest.raises(DeviceError, match="more than 3 variables"):
-        await _browsed(OpcUaConfig(endpoint=endpoint), "", 3)
+        await _browsed(_driver(endpoint), "", 3)
 
 
 async def test_the_command_says_what_it_found(endpoint: str, uns: Uns) -> None:
@@ -125,11 +132,45 @@ async def test_the_command_says_what_it_found(endpoint: str, uns: Uns) -> None:
     assert (2, 6, []) == (report["machines"], report["tags"], report["problems"])
 
 
+async def test_a_logix_controller_becomes_a_project(tmp_path: Path) -> None:
+    """Structures, arrays of structures and programs are machines; addresses are the tags' names."""
+    pytest.importorskip("pylogix", reason="pip install 'uns-bridge[logix]'")
+    async with LogixServer() as server:
+        server.declare("Lines[1].Speed", "REAL")
+        server.declare("Lines[1].Good", "DINT")
+        server.declare("Program:Main.Order", "STRING")
+        server.declare("Counts[9]", "DINT")
+        asked = _asked(f"logix://127.0.0.1:{server.port}/0", "")
+        driver = LogixDriver(LogixConfig(**asked.connection))
+        found = _found(asked, await _browsed(driver, "", 100))
+    made = draft(found, title="x", enterprise="acme", under=("leeds", "packaging", "line9"))
+    file = tmp_path / "draft.yaml"
+    file.write_text(made.text)
+    project = load(file, catalogue()).project
+    assert project is not None
+    assert {
+        "acme/leeds/packaging/line9/lines_0/speed": ("Lines[0].Speed", "Float"),
+        "acme/leeds/packaging/line9/lines_0/good": ("Lines[0].Good", "Int32"),
+        "acme/leeds/packaging/line9/lines_1/speed": ("Lines[1].Speed", "Float"),
+        "acme/leeds/packaging/line9/lines_1/good": ("Lines[1].Good", "Int32"),
+        "acme/leeds/packaging/line9/main/order": ("Program:Main.Order", "String"),
+    } == {
+        tag.topic.text: (tag.source.text, tag.datatype.label)
+        for machine in project.machines
+        for tag in machine.tags
+        if tag.source
+    }
+    assert ["Counts: Counts: it is an array"] == [str(one) for one in made.unmapped]
+
+
 @pytest.mark.parametrize(
     ("address", "code", "said"),
     [
         ("opc.tcp://127.0.0.1:1", 1, "connection refused"),
         ("http://127.0.0.1", 2, "does not start with `opc.tcp://`"),
+        ("logix://127.0.0.1/left", 2, "is not like logix://"),
+        ("logix:///0", 2, "is not like logix://"),
+        ("logix://127.0.0.1:99999", 2, "is not like logix://"),
     ],
 )
 def test_no_server_is_one_sentence(uns: Uns, address: str, code: int, said: str) -> None:
