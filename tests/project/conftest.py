@@ -31,6 +31,10 @@ class ToyConfig(BaseModel):
         """Everything but the unit, which is part of an address."""
         return f"toy://{self.host}:{self.port}"
 
+    def runtime_key(self) -> str:
+        """Nothing: the toy has no runtime."""
+        return ""
+
 
 class ToyDriver:
     """Addresses are `reg:7` or `reg:7 float`; parsing never connects."""
