@@ -63,6 +63,8 @@ class FileDriver(PollDriver):
         self._files: dict[str, list[Any]] = {}
         self._safe: Mapping[str, Any] = {}
         self._cursor: dict[str, Any] | None = None
+        self._waiting: list[Reading] = []  # read and not delivered yet
+        self._has_changed = False
 
     @classmethod
     def parse(cls, text: str, config: FileConfig) -> FileAddress:
@@ -123,22 +125,21 @@ class FileDriver(PollDriver):
 
     async def read(self, handles: Sequence[int]) -> list[Reading]:
         """What is new for any tag, and what is still the same of those asked for."""
-        folder, cells, safe = self._opened(), self._cells, self._safe
-        found = await self._aside(lambda: self._scan(folder, cells, safe))
-        for reading in found.readings:
-            self._hold(reading)
-        if found.files is not None or self._cursor is None:
-            self._files = self._files if found.files is None else found.files
+        await self._look_now()
+        fresh, self._waiting = self._waiting, []
+        if self._has_changed or self._cursor is None:
             self._cursor = {"files": self._files, "held": self._held_json()}
-        last = {reading[0]: reading for reading in found.readings}
+            self._has_changed = False
+        last = {reading[0]: reading for reading in fresh}
         for handle in last.keys() | set(handles):
             newest = self._newest(handle)
             if last.get(handle) != newest:
-                found.readings.append(newest)  # behind an older row the newest stands again
-        return found.readings
+                fresh.append(newest)  # behind an older row the newest stands again
+        return fresh
 
     async def read_now(self, handles: Sequence[int]) -> list[Reading]:
-        """The newest that files said: there is nothing behind a folder that could be asked."""
+        """The newest that files say; the next scan tells what else was new in them."""
+        await self._look_now()
         return [self._newest(handle) for handle in handles]
 
     async def close(self) -> None:
@@ -146,6 +147,16 @@ class FileDriver(PollDriver):
         self._folder = None
 
     # ------------------------------------------------------------ in a thread beside the loop
+
+    async def _look_now(self) -> None:
+        """Look at the folder; what is new waits for the scan that delivers it."""
+        folder, cells, safe = self._opened(), self._cells, self._safe
+        found = await self._aside(lambda: self._scan(folder, cells, safe))
+        self._waiting += found.readings
+        for reading in found.readings:
+            self._hold(reading)
+        if found.files is not None:
+            self._files, self._has_changed = found.files, True
 
     def _scan(
         self, folder: Folder, cells: Mapping[str | None, list[_Cell]], safe: Mapping[str, Any]
@@ -234,7 +245,8 @@ class FileDriver(PollDriver):
         return {
             address: [value, quality, stamp]
             for address, (_, value, quality, stamp) in self._held.items()
-            if not isinstance(value, bytes) and not (isinstance(value, float) and math.isnan(value))
+            if not isinstance(value, bytes)
+            and not (isinstance(value, float) and not math.isfinite(value))
         }
 
     def _arrange(self) -> None:
