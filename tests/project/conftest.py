@@ -65,6 +65,10 @@ class NameDriver:
             """The endpoint itself."""
             return self.endpoint
 
+        def runtime_key(self) -> str:
+            """Nothing: names have no runtime."""
+            return ""
+
     @classmethod
     def parse(cls, text: str, config: Any) -> Hashable:
         """The text."""
