@@ -243,3 +243,19 @@ async def test_a_cursor_of_another_process_is_where_it_begins():
     assert 9 + 7 == len(watched.late), "the last of each scan is current"
     assert [20] == source.tidied
     assert 30 == watched.supervisor.cursor
+
+
+async def test_a_cursor_that_a_driver_does_not_know_is_left(caplog):
+    """One of an older version, perhaps: it is said, and everything is read from the beginning."""
+
+    class Strict(Rows):
+        def resume(self, cursor: Any) -> None:
+            raise ValueError(cursor)
+
+    source = Source()
+    source.count(1, 7)
+    watched = Watched(Strict, source)
+    watched.supervisor.resume({"id": 3})
+    async with watched:
+        await watched.until(lambda: watched.values(1) == [7])
+    assert "begins anew: its driver cannot go on from {'id': 3}" in caplog.text

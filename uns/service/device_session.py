@@ -153,13 +153,22 @@ class DeviceSession:
 
     async def open(self, cursor: Any = None) -> bool:
         """Make the one attempt to reach the device; return whether it goes on behind `cursor`."""
-        resumed = None if cursor is None else self._resumable
-        if resumed is not None:
-            resumed.resume(cursor)
+        resumed = self._resumed_at(cursor)
         async with _deadline(CONNECT_S, "could not connect"):
             await self._driver.open()
         self._is_resumed = resumed is not None and resumed.cursor is not None
         return self._is_resumed
+
+    def _resumed_at(self, cursor: Any) -> CanResume | None:
+        """The driver, told where to go on; None where it is to begin anew."""
+        if cursor is None or self._resumable is None:
+            return None
+        try:
+            self._resumable.resume(cursor)
+        except Exception:
+            log.exception("%s begins anew: its driver cannot go on from %r", self._name, cursor)
+            return None
+        return self._resumable
 
     def kept(self, cursor: Any) -> None:
         """Tell a driver that tidies up how far its source is safe."""
