@@ -88,6 +88,16 @@ def test_what_was_read_anew_is_not_told_twice():
     assert kept[:2] == late
 
 
+def test_a_source_that_says_its_newest_again_vouches_for_it():
+    """A table without a new row, after a cut: the same reading, however old, is always current."""
+    intake = begun(resumed=True, remembers=True)
+    row = reading(NOW - 3_600_000, 5)
+    assert [row] == intake.refreshed([row], NOW)
+    assert ([], []) == intake.take([row], NOW)
+    for _ in range(3):
+        assert ([row], []) == intake.take([row], NOW)
+
+
 def test_what_did_not_change_is_told_again_after_a_resume():
     """Its source tells only changes: the last value still holds, and is stale no longer."""
     intake = begun(1, 2, remembers=True)

@@ -35,6 +35,7 @@ class Intake:
         self._is_ours = is_ours
         self._remembered: dict[int, Reading] | None = {} if remembers else None
         self._before: dict[int, Reading] = {}  # what was remembered when the session began
+        self._anew: dict[int, Reading] = {}  # what it was read anew to be
         self._behind: dict[int, tuple[int, int]] = {}  # since when, by our clock and by theirs
         self._kept_until_ms = 0  # while a source hands in what it kept; 0 when it has
         self._newest_ms = 0  # where the source's times are not used
@@ -52,6 +53,7 @@ class Intake:
         """A session was opened: one that goes on from the last, or one that tells all anew."""
         self._behind.clear()
         self._before = dict(self._remembered or {})
+        self._anew = {}
         self._kept_until_ms = 0
         if is_resumed:
             self._kept_until_ms = now_ms + (self.clock.ahead_ms or 0)
@@ -70,6 +72,7 @@ class Intake:
         newest_ms = max(reading[3] for reading in readings)
         self._kept_until_ms = 0
         current, _ = self.take(readings, now_ms)
+        self._anew = {reading[0]: reading for reading in readings if reading[3]}
         self._kept_until_ms = max(until_ms, newest_ms + 1)
         return current
 
@@ -139,7 +142,6 @@ class Intake:
     def _overtaken(self, readings: Sequence[Reading]) -> tuple[list[Reading], list[Reading]]:
         """A batch without what was kept for us and is not its tag's newest, and just that."""
         until_ms = self._kept_until_ms
-        known = self._remembered or {}
         newest = {reading[0]: number for number, reading in enumerate(readings)}
         rest: list[Reading] = []
         late: list[Reading] = []
@@ -148,8 +150,9 @@ class Intake:
             is_old = 0 < reading[3] < until_ms
             has_old = has_old or is_old
             has_new = has_new or reading[3] >= until_ms
-            if known.get(reading[0]) == reading:
-                continue  # it was read anew just before
+            if self._anew and self._anew.get(reading[0]) == reading:
+                del self._anew[reading[0]]  # it was told just before; the next time it vouches
+                continue
             is_late = is_old and newest[reading[0]] != number and reading[0] in self._last
             (late if is_late else rest).append(reading)
         if has_new and not has_old:
