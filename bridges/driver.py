@@ -241,7 +241,10 @@ class CanResume(Protocol):
 
     @property
     def cursor(self) -> Any:
-        """How far what was delivered reaches; None while there is nothing to go on from."""
+        """How far what was delivered reaches; None while there is nothing to go on from.
+
+        A durable one is not changed any more once it was given.
+        """
 
     def resume(self, cursor: Any) -> None:
         """Go on behind `cursor`; where the source cannot any more, `open` begins anew.

@@ -352,8 +352,8 @@ async def test_who_is_turned_away_comes_back_slowly():
         assert 1 == script.opened
 
 
-async def test_keep_alives_vouch_once_a_second():
-    """However often a source shows that it is alive; one that cannot vouch never does."""
+async def test_keep_alives_vouch_now_and_then():
+    """Every 0.7 s, however often a source shows that it is alive; one that cannot vouch never does."""
 
     class Relaying(Pushed):
         KEEPALIVE_VOUCHES = False
@@ -368,8 +368,8 @@ async def test_keep_alives_vouch_once_a_second():
             watched.script.sink.alive()
             relaying.script.sink.alive()
             await asyncio.sleep(0.05)
-    assert 2 == len(vouched)
-    assert vouched[1] - vouched[0] >= 1
+    assert 2 <= len(vouched) <= 4
+    assert vouched[1] - vouched[0] >= 0.65
     assert [] == unvouched
 
 

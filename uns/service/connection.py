@@ -49,9 +49,10 @@ class ConnectionSupervisor:
     `on_readings` gets batches of readings with their times filled in, `on_state` gets DOWN at
     most three seconds after the last sign of life and UP before the first reading that follows.
     `on_late` gets what was overtaken before it came (see intake.py); without it that precedes the
-    current readings of its batch. `on_alive` is told, once a second at most, when a source that
-    reports by itself says that all its values still hold. While `is_full`, drivers wait and scans are left out. All are called in the event loop and must not block. `limiter`
-    bounds how many connections are being opened at the same time.
+    current readings of its batch. `on_alive` is told, every 0.7 s at most, when a source that
+    reports by itself says that all its values still hold. While `is_full`, drivers wait and scans
+    are left out. All are called in the event loop and must not block. `limiter` bounds how many
+    connections are being opened at the same time.
     """
 
     def __init__(

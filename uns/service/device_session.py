@@ -48,7 +48,7 @@ _ANSWER_S = 1.5  # what a scan may take at least, before it counts as silence
 _READ_ALL_S = 30.0
 _FIRST_SCAN_S = 30.0  # nothing is known yet of how long this device takes
 _CATCH_UP_S = 1.0  # for what changed meanwhile; then the rest is known to be as it was
-_VOUCH_S = 1.0  # between two times that all tags are said to be as they were
+_VOUCH_S = 0.7  # between two times that all tags are said to be as they were
 _NEVER = float("inf")
 
 
