@@ -43,8 +43,11 @@ class BrowsePath:
     elements: str = ""
 
     def __str__(self) -> str:
-        element = f"[{self.elements}]" if self.elements else ""
-        return "/Objects/" + "/".join(map(str, self.steps)) + element
+        names = "/Objects/" + "/".join(map(str, self.steps))
+        if not self.elements:
+            return names
+        blank = " " if names.endswith(" ") else ""  # one blank before a bracket does not count
+        return f"{names}{blank}[{self.elements}]"
 
 
 def parse_path(text: str) -> BrowsePath:

@@ -90,6 +90,14 @@ class OpcUaDriver(PushDriver):
         """Ask the server for these bound tags now, nothing from a cache."""
         return await self._opened().read_now(handles)
 
+    async def call(self, address: Address, arguments: Sequence[Value]) -> list[Value]:
+        """Call the method at an address; raises DeviceError with the server's reason."""
+        return await self._opened().call(address, arguments)
+
+    async def history(self, tag: BoundTag, begin_ms: int, end_ms: int) -> list[Reading]:
+        """What the server remembers of a tag from one time to another, oldest first."""
+        return await self._opened().history(tag, begin_ms, end_ms)
+
     async def browse(self, root: str = "") -> AsyncIterator[BrowsedNode]:
         """Every variable below `root`: an address, a path, or a glob such as `/Objects/Line*/**`."""
         async for node in self._opened().browse(root):

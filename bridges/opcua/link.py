@@ -36,6 +36,7 @@ _SESSION_TIMEOUT_S = 30.0  # how long a server remembers a session whose cable w
 _CLOSE_S = 1.0
 _MOST_CONTINUATIONS = 100_000  # answers to one browse request
 _SHOWN = ua.NodeClass.Object | ua.NodeClass.Variable | ua.NodeClass.Method
+_INVERSE = ua.BrowseDirection.Inverse
 _ALL_FIELDS = 63  # of a reference, OPC UA part 4 §5.9.2
 _RENEW_AT = 0.75  # of the channel's lifetime, OPC UA part 4 §5.5.2.1
 _PER_SUBSCRIPTION = ua.NodeId(
@@ -159,6 +160,33 @@ class Link:
                 if one.ContinuationPoint
             ]
         raise DeviceError("browsing does not come to an end")
+
+    async def parents(self, nodes: Sequence[ua.NodeId]) -> list[list[ua.ReferenceDescription]]:
+        """The objects that each node is below."""
+        wanted = ua.BrowseParameters()
+        wanted.NodesToBrowse = [_browse_question(node, _INVERSE) for node in nodes]
+        return [list(result.References or ()) for result in await self._services.browse(wanted)]
+
+    async def call(self, request: ua.CallMethodRequest) -> ua.CallMethodResult:
+        """Call one method."""
+        (result,) = await self._services.call([request])
+        return result
+
+    async def history(
+        self, item: Item, details: ua.ReadRawModifiedDetails, point: bytes | None
+    ) -> ua.HistoryReadResult:
+        """One page of what the server remembers; `point` goes on with the next."""
+        one = ua.HistoryReadValueId()
+        one.NodeId = item.node
+        one.IndexRange = item.elements or None
+        one.ContinuationPoint = point
+        wanted = ua.HistoryReadParameters()
+        wanted.HistoryReadDetails = details
+        wanted.TimestampsToReturn = ua.TimestampsToReturn.Both
+        wanted.ReleaseContinuationPoints = False
+        wanted.NodesToRead = [one]
+        (result,) = await self._services.history_read(wanted)
+        return result
 
     async def properties(self, nodes: Sequence[ua.NodeId], name: str) -> list[ua.NodeId | None]:
         """The property called `name` of each node; None where it has none."""
@@ -301,10 +329,12 @@ def _client(config: OpcUaConfig) -> Client:
     return client
 
 
-def _browse_question(node: ua.NodeId) -> ua.BrowseDescription:
+def _browse_question(
+    node: ua.NodeId, direction: ua.BrowseDirection = ua.BrowseDirection.Forward
+) -> ua.BrowseDescription:
     question = ua.BrowseDescription()
     question.NodeId = node
-    question.BrowseDirection = ua.BrowseDirection.Forward
+    question.BrowseDirection = direction
     question.ReferenceTypeId = ua.NodeId(ua.ObjectIds.HierarchicalReferences)
     question.IncludeSubtypes = True
     question.NodeClassMask = _SHOWN

@@ -13,10 +13,12 @@ from bridges.driver import BindResult, BoundTag, BrowsedNode, Description, Surve
 from bridges.opcua.address import Address, NodeAddress, parse
 from bridges.opcua.browse import Walk
 from bridges.opcua.browse_path import BrowsePath, has_wildcard
+from bridges.opcua.calling import call
 from bridges.opcua.config import OpcUaConfig
 from bridges.opcua.description import clock_ahead_s, described
 from bridges.opcua.kept import Item, Kept
 from bridges.opcua.link import Link
+from bridges.opcua.past import history
 from bridges.opcua.refusals import sentences
 from bridges.opcua.resolve import OBJECTS, resolve
 from bridges.opcua.values import Shape, in_type, problem, variant_type
@@ -138,6 +140,17 @@ class Session:
         missing = [Description(h, why, is_missing=True) for h, why in problems.items()]
         return Survey((*found, *missing), ahead_s)
 
+    async def call(self, address: Address, arguments: Sequence[Value]) -> list[Value]:
+        """Call a method; what it returns."""
+        with sentences(self._config):
+            return await call(self._link, await self._place(address), arguments)
+
+    async def history(self, tag: BoundTag, begin_ms: int, end_ms: int) -> list[Reading]:
+        """What the server remembers of a tag."""
+        with sentences(self._config):
+            item = self._item(tag, await self._place(tag.address))
+            return await history(self._link, item, begin_ms, end_ms)
+
     async def browse(self, root: str) -> AsyncIterator[BrowsedNode]:
         """Every variable below `root`: an address, a browse path, or a glob of one."""
         with sentences(self._config):
@@ -157,11 +170,9 @@ class Session:
         if root in ("", "/", "/Objects"):
             return Walk(self._link, self._namespaces, OBJECTS, names, pattern)
         address = parse(root, self._config.namespace)
-        (place,) = await self._places([address])
-        if isinstance(place, str):
-            raise DeviceError(place)
         if isinstance(address, BrowsePath):
             names = tuple(step.name for step in address.steps)
+        place = await self._place(address)
         return Walk(self._link, self._namespaces, place, names, pattern)
 
     # ------------------------------------------------------------ where tags are
@@ -177,6 +188,12 @@ class Session:
             else:
                 items.append(self._item(tag, place))
         return items, problems
+
+    async def _place(self, address: Address) -> ua.NodeId:
+        (place,) = await self._places([address])
+        if isinstance(place, str):
+            raise DeviceError(place)
+        return place
 
     async def _places(self, addresses: Sequence[Address]) -> list[ua.NodeId | str]:
         """The node of each address, or why there is none."""

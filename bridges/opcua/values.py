@@ -14,7 +14,7 @@ from bridges.opcua.quality import quality
 from uns.errors import DeviceError
 from uns.metric import Quality, Reading, Value
 
-__all__ = ["Shape", "in_type", "problem", "reading", "variant_type"]
+__all__ = ["Shape", "in_type", "known_type", "problem", "reading", "variant_type"]
 
 _PLAIN = frozenset({bool, int, float, str, bytes})
 _GOOD, _BAD = int(Quality.GOOD), int(Quality.BAD)
@@ -94,15 +94,24 @@ def problem(status: ua.StatusCode) -> str:
 
 def variant_type(data_type: ua.DataValue, current: ua.DataValue) -> ua.VariantType | None:
     """The type to write a variable in, from its DataType attribute or else its present value."""
-    node = data_type.Value.Value
-    if isinstance(node, ua.NodeId) and node.NamespaceIndex == 0:
-        if node.Identifier in _DERIVED:
-            return _DERIVED[node.Identifier]
-        if node.Identifier in _CONVERSIONS:
-            return ua.VariantType(node.Identifier)
+    node = data_type.Value.Value if data_type.Value is not None else None
+    known = known_type(node) if isinstance(node, ua.NodeId) else None
+    if known is not None:
+        return known
     if current.Value is None or current.Value.VariantType is ua.VariantType.Null:
         return None
     return current.Value.VariantType
+
+
+def known_type(data_type: ua.NodeId) -> ua.VariantType | None:
+    """The built-in type behind a data type of the standard; None for any other."""
+    if data_type.NamespaceIndex != 0:
+        return None
+    if data_type.Identifier in _DERIVED:
+        return _DERIVED[data_type.Identifier]
+    if data_type.Identifier in _CONVERSIONS:
+        return ua.VariantType(data_type.Identifier)
+    return None
 
 
 def in_type(value: Value, kind: ua.VariantType, *, is_array: bool = False) -> ua.Variant:

@@ -122,6 +122,7 @@ class Subject:
             tags,
             watch.on_readings,
             watch.on_state,
+            on_late=watch.on_late,
             label="porto/line1",
             grace_s=grace_s,
         )

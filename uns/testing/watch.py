@@ -50,11 +50,16 @@ class Watch(_Notes):
 
     def __init__(self) -> None:
         super().__init__()
+        self.late: list[Reading] = []  # what a source kept meanwhile, and was overtaken
         self.states: list[tuple[ConnectionState, float]] = []
 
     def on_readings(self, readings: list[Reading]) -> None:
         """Note a batch."""
         self._note(readings)
+
+    def on_late(self, readings: list[Reading]) -> None:
+        """Note history, which is never current."""
+        self.late += readings
 
     def on_state(self, state: ConnectionState) -> None:
         """Note a state, and when it was entered."""

@@ -43,6 +43,32 @@ async function main(port) {
   lanes.setValueFromSource({
     dataType: DataType.Double, arrayType: VariantArrayType.Array, value: new Float64Array([1.5, 2.5, 3.5]),
   });
+  const method = plant.addMethod(line, {
+    browseName: "Scale", nodeId: "s=Scale",
+    inputArguments: [
+      { name: "factor", dataType: DataType.Int16 },
+      { name: "word", dataType: DataType.String },
+    ],
+    outputArguments: [
+      { name: "scaled", dataType: DataType.Double },
+      { name: "words", dataType: DataType.String, valueRank: 1 },
+    ],
+  });
+  method.bindMethod((inputs, context, done) => {
+    if (inputs[0].value < 0) return done(null, { statusCode: StatusCodes.BadOutOfRange });
+    done(null, {
+      statusCode: StatusCodes.Good,
+      outputArguments: [
+        { dataType: DataType.Double, value: inputs[0].value * 1.5 },
+        { dataType: DataType.String, arrayType: VariantArrayType.Array, value: [inputs[1].value, "ö"] },
+      ],
+    });
+  });
+  const past = variable("Past", "Double", 0);
+  space.installHistoricalDataNode(past, { maxOnlineValues: 30000 });
+  for (let n = 1; n <= 12000; n++) {
+    past.setValueFromSource({ dataType: DataType.Double, value: n }, StatusCodes.Good, new Date(1767868200000 + n));
+  }
   const counters = [...Array(100).keys()].map((n) => variable(`C${n}`, "UInt32", 0));
   let round = 0;
   setInterval(() => {

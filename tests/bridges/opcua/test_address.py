@@ -107,6 +107,7 @@ def test_what_is_printed_is_read_back(space, identifier, elements):
 
 
 @given(st.lists(STEPS, min_size=1, max_size=5), ELEMENTS)
+@example([Step("Lanes ")], "0")
 def test_a_path_that_is_printed_is_read_back(steps, elements):
     """Names may have slashes, brackets, colons and ampersands in them."""
     path = BrowsePath(tuple(steps), elements)

@@ -6,8 +6,18 @@ import asyncio
 import time
 
 import pytest
+from asyncua import ua, uamethod
 
-from bridges.driver import BoundTag
+from bridges.driver import (
+    BoundTag,
+    CanBrowse,
+    CanCall,
+    CanDescribe,
+    CanHistory,
+    CanReadNow,
+    CanResume,
+    CanWrite,
+)
 from bridges.opcua import OpcUaConfig, OpcUaDriver
 from uns.errors import DeviceError
 from uns.metric import DataType, Quality
@@ -230,6 +240,32 @@ async def test_arrays_of_our_own_server(tags_at):
         assert [""] == await driver.write([(whole, [4, 5])])
         assert [4, 5] == server.read("Lanes")
         await driver.close()
+
+
+async def test_methods_of_our_own_server_are_called(server, driver):
+    """The object that has the method is found by itself; a server's reason is told."""
+    core = server._server
+
+    @uamethod
+    def add(_parent, one, other):
+        return one + other
+
+    kinds = [ua.VariantType.Int64, ua.VariantType.Int64]
+    node = ua.NodeId("Add", 2)
+    await core.nodes.objects.add_method(node, "2:Add", add, kinds, [ua.VariantType.Int64])
+    assert [7] == await driver.call(driver.parse("/Objects/Add", driver.config), [3, 4.0])
+    with pytest.raises(DeviceError, match="no such method"):
+        await driver.call(driver.parse("s=Speed", driver.config), [])
+    with pytest.raises(DeviceError, match="no `Sub` in /Objects"):
+        await driver.call(driver.parse("/Objects/Sub", driver.config), [])
+
+
+@pytest.mark.parametrize(
+    "ability", [CanBrowse, CanCall, CanDescribe, CanHistory, CanReadNow, CanResume, CanWrite]
+)
+def test_it_can_whatever_the_protocol_can(ability):
+    """The runtime looks for each of these by its methods."""
+    assert isinstance(OpcUaDriver(OpcUaConfig(endpoint="opc.tcp://plc")), ability)
 
 
 async def test_a_name_that_two_namespaces_have_needs_its_number(tags_at):

@@ -13,6 +13,7 @@ import pytest
 
 from bridges.driver import BoundTag
 from bridges.opcua import OpcUaConfig, OpcUaDriver
+from uns.errors import DeviceError
 from uns.metric import DataType, Quality
 
 pytestmark = pytest.mark.slow
@@ -105,3 +106,31 @@ async def test_its_variables_are_found_by_name(driver, tags_at):
     (lanes,) = [node async for node in driver.browse("/Objects/Line*/Lanes")]
     assert (("Line1", "Lanes"), "nsu=urn:plant;s=Lanes") == (lanes.path, lanes.address)
     assert (DataType.DOUBLE, True, True) == (lanes.datatype, lanes.is_array, lanes.is_writable)
+
+
+async def test_its_methods_are_called(driver):
+    """By node id or by name, with arguments in the types that the method wants."""
+    for text in ("s=Scale", "/Objects/Line1/Scale"):
+        method = driver.parse(text, driver.config)
+        assert [4.5, ("a", "ö")] == await driver.call(method, [3, "a"])
+    for arguments, says in (
+        ([-1, "a"], "outside"),
+        ([70_000, "a"], "does not fit the argument factor: Int16"),
+        ([1], "takes 2 arguments and got 1"),
+    ):
+        with pytest.raises(DeviceError, match=says):
+            await driver.call(method, arguments)
+    with pytest.raises(DeviceError, match="no such method"):
+        await driver.call(driver.parse("s=Nowhere", driver.config), [])
+
+
+async def test_its_history_is_read_page_by_page(driver, tags_at):
+    """Everything between two times, oldest first, though it takes more than one answer."""
+    (tag,) = tags_at(driver.config, "s=Past")
+    begin = 1_767_868_200_000
+    told = await driver.history(tag, begin + 1, begin + 11_500)
+    assert [(100, float(n), Quality.GOOD, begin + n) for n in range(1, 11_501)] == told
+    assert [] == await driver.history(tag, begin - 5000, begin - 1000)
+    (none,) = tags_at(driver.config, "s=Setpoint")
+    with pytest.raises(DeviceError, match=r"no history|server answers"):
+        await driver.history(none, begin, begin + 1000)
