@@ -247,6 +247,8 @@ async def test_a_machine_that_joins_a_connection_disturbs_nobody_on_it(rig: Rig)
         await rig.runtime.change(rig.project(PLANT + SECOND))
         assert links == rig.bridge.connections
         await rig.until(lambda: rig.value("line1", "good", "second") == 100)
+        (born, *_) = rig.about(Born, "line1", "second")
+        assert {"good": 100, "pressure": 1.0, "twice": 2.0} == {s.name: s.value for s in born.slots}
         rig.plcs[0][1].set("hr", 0, 101, "uint32")
         await rig.until(lambda: rig.value("line1", "good") == 101)
         await rig.runtime.change(rig.project(PLANT))

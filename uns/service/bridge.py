@@ -22,7 +22,8 @@ from uns.reporting import Reporter
 from uns.service.backlog_keeper import BacklogKeeper
 from uns.service.connection import ConnectionState, ConnectionSupervisor
 from uns.service.connection_flow import FlowSource
-from uns.service.cursors import LOOK_S, Cursors
+from uns.service.cursor_keeper import CursorKeeper
+from uns.service.cursors import Cursors
 from uns.service.definitions import definitions_of, devices_of
 from uns.service.device_writes import DeviceWrites, Write, refusal
 from uns.service.edge import EdgeNodeService, now_ms
@@ -48,6 +49,7 @@ log = logging.getLogger("uns.bridge")
 
 TICK_S = 0.5
 MEASURE_S = 2.0
+JOIN_S = 3.0  # for the first values of a machine that joins a connection
 SETTLED_S = 1.0  # on top of the backlog's window: the time until a backlog is on the disk
 SIMULTANEOUS_CONNECTS = 20  # a switch that reboots must not bring a stampede on 200 PLCs
 
@@ -100,7 +102,12 @@ class BridgeService:
         self._roster.index()
         self._reporter = Reporter(self._roster.tags)
         self._late_values = LateValues(self._roster.tags)
-        self._cursors = Cursors(state, self._settings.backlog.window_s + SETTLED_S)
+        self._cursors = CursorKeeper(
+            Cursors(state, self._settings.backlog.window_s + SETTLED_S),
+            self._keeper,
+            lambda: self.connections,
+            self._is_full,
+        )
         self._links = self._new_links(project)
         self._writes = {key: DeviceWrites(self._write_over(key)) for key in self._links}
         self._tasks = OpenTasks()
@@ -134,7 +141,6 @@ class BridgeService:
         finally:
             self._release(at_once=True)
             self._keeper.commit()  # what the edge nodes could not send when they left
-            self._note_cursors(self._links)
             if not self._backlog.is_dirty:
                 self._cursors.keep_all()
 
@@ -146,15 +152,14 @@ class BridgeService:
                 self._start_writes(key)
             for node in self._edge_of:
                 self._start_edge(node)
-            parts = {"tick": self._tick, "backlog": self._keeper.run, "cursors": self._keep_cursors}
+            parts = {"tick": self._tick, "backlog": self._keeper.run, "cursors": self._cursors.run}
             for name, part in parts.items():
                 name = f"bridge:{name}"
                 self._tasks.start(name, keep_running(name, part))
 
     def _start_link(self, key: str) -> None:
         supervisor = self._links[key].supervisor
-        if supervisor.has_durable_cursor:
-            supervisor.resume(self._cursors.first(key))
+        self._cursors.begin(key, supervisor)
         self._tasks.start(f"bridge:{key}", keep_running(key, supervisor.run))
 
     def _start_writes(self, key: str) -> None:
@@ -198,7 +203,7 @@ class BridgeService:
             + [f"bridge:{key}" for key in gone]
             + [f"write:{key}" for key in gone_writes]
         )
-        self._note_cursors({key: before[key] for key in gone})
+        self._cursors.note({key: before[key].supervisor for key in gone})
         for key in new:
             self._start_link(key)
         for key in new_writes:
@@ -248,7 +253,11 @@ class BridgeService:
         node, device_id = device_id_of(machine)
         edge = self._edge_of[node]
         edge.change_device(device_id, definitions_of(machine))
-        return self._roster.put(machine, edge)
+        is_new = (node, device_id) not in self._roster.devices
+        device = self._roster.put(machine, edge)
+        if is_new:
+            device.waits_until_s = time.monotonic() + JOIN_S
+        return device
 
     # ------------------------------------------------------------------ building
 
@@ -321,9 +330,15 @@ class BridgeService:
     def _read(self, key: str, readings: Sequence[Reading]) -> None:
         self._report(self._reporter.observed(readings, now_ms()))
         for device in self._devices_on.get(key, ()):  # none: the project changed just now
-            if key not in device.answering:
+            if key not in device.answering and self._has_spoken(device, readings):
                 device.answering.add(key)
                 self._settle(device)
+
+    def _has_spoken(self, device: Device, readings: Sequence[Reading]) -> bool:
+        """Whether it may be born: one that joins a connection in use with values of its own."""
+        if time.monotonic() >= device.waits_until_s:
+            return True
+        return any(self._device_of.get(reading[0]) is device for reading in readings)
 
     def _vouched(self, key: str) -> None:
         """A source that reports what changes says that the rest is as it was."""
@@ -426,28 +441,6 @@ class BridgeService:
             source = self._roster.tags[handle].source
             if source and source.connection in self._links:
                 self._links[source.connection].supervisor.health.conflated += count
-
-    # ------------------------------------------------------------------ cursors
-
-    async def _keep_cursors(self) -> None:
-        """Bring durable cursors to the disk, once everything before them is safe."""
-        while True:
-            await asyncio.sleep(LOOK_S)
-            self._note_cursors(self._links)
-            if not self._keeper.is_in_trouble:
-                await self._cursors.keep(self._cursors.settled(time.monotonic()), self._kept)
-
-    def _note_cursors(self, links: Mapping[str, _Link]) -> None:
-        for key, link in links.items():
-            if link.supervisor.has_durable_cursor:
-                if self._is_full(key):
-                    self._cursors.hold(key, time.monotonic())
-                self._cursors.taken(key, link.supervisor.cursor, time.monotonic())
-
-    def _kept(self, key: str, cursor: object) -> None:
-        link = self._links.get(key)
-        if link is not None:
-            link.supervisor.kept(cursor)
 
     # ------------------------------------------------------------------ commands
 

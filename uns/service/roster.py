@@ -35,6 +35,7 @@ class Device:
     connections: set[str]
     answering: set[str] = field(default_factory=set)
     is_up: bool = False
+    waits_until_s: float = 0.0  # for values of its own, where others answer already
     conflation: Conflation = field(init=False)
 
     def __post_init__(self) -> None:
