@@ -299,7 +299,7 @@ class BridgeService:
             if link is None or link.connection != connection:
                 link = _Link(connection, tags, self._supervisor(connection, tags))
             elif set(link.tags) != set(tags):
-                link.supervisor.change(tags)
+                link.supervisor.change(tags, label=self._where(key))
                 link = _Link(connection, tags, link.supervisor)
             links[key] = link
         return links

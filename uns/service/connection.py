@@ -132,8 +132,10 @@ class ConnectionSupervisor:
         if self._session is not None:
             self._session.kept(cursor)
 
-    def change(self, tags: Sequence[BoundTag]) -> None:
+    def change(self, tags: Sequence[BoundTag], *, label: str = "") -> None:
         """Read other tags from now on, over the session there is; those that stay notice nothing."""
+        if label:
+            self.name = f"{label} {self._connection.key}"
         self._tags = {tag.handle: tag for tag in tags}
         self._intake.change(self._tags)
         problems = self.health.problems

@@ -403,7 +403,8 @@ class DeviceSession:
             if self._owner.is_full():
                 await self.ready()
                 self._owner.stretched(schedule.postpone(self._clock()))
-                continue
+                if not self._owner.is_full():
+                    continue
             async with self._turns.taken(Rank.SCAN):
                 await self._scan_once(driver, schedule, scan)
 
