@@ -115,7 +115,7 @@ class SqlDriver(PollDriver):
         if self._mark is None:
             self._mark = await self._first_day()
         fresh = await self._primed(self._mark)
-        fresh += self._taken(await self._news(self._mark))
+        fresh += self._taken(await self._news(self._mark), are_new=True)
         last = {reading[0]: reading for reading in fresh}
         for handle in last.keys() | set(handles):
             held = self._held.get(handle, (None, (handle, None, _BAD, 0)))[1]
@@ -202,17 +202,27 @@ class SqlDriver(PollDriver):
             self._unprimed.update(self._tags)
         return mark.news(rows, _index(asked.watermark_at))
 
-    def _taken(self, rows: Iterable[Any]) -> list[Reading]:
-        """The readings of rows; the newest of each tag is held."""
+    def _taken(self, rows: Iterable[Any], *, are_new: bool = False) -> list[Reading]:
+        """The readings of rows; the newest of each tag is held.
+
+        Of new rows, what was told already is left out: `read_now` may have been ahead of them.
+        """
         at = _index(self._asked().watermark_at)
         taken = []
         for row in rows:
             for reading in self._readings(row):
-                taken.append(reading)
                 held = self._held.get(reading[0])
+                if are_new and held is not None and self._is_told(held, row[at], reading):
+                    continue
+                taken.append(reading)
                 if held is None or row[at] >= held[0]:
                     self._held[reading[0]] = row[at], reading
         return taken
+
+    def _is_told(self, held: tuple[Any, Reading], watermark: Any, reading: Reading) -> bool:
+        """Whether a reading is the held one; without `timestamp` its time is just when we asked."""
+        is_same = held[1] == reading if self.config.timestamp else held[1][:3] == reading[:3]
+        return is_same and bool(held[0] == watermark)
 
     # ------------------------------------------------------------ rows as they are
 

@@ -89,6 +89,21 @@ async def test_a_restart_goes_on_behind_the_last_row(lite, tmp_path):
         assert [5.0] == values(readings, 1)
 
 
+@pytest.mark.parametrize("timestamp", ["at", ""])
+async def test_what_was_read_out_of_turn_is_not_news(lite, tmp_path, timestamp):
+    """A row that `read_now` has told already comes once, and what lies before it is not lost."""
+    put(lite, ("L1", 1, 0))
+    config = settings(timestamp=timestamp, limit=2)
+    async with reading(config, tmp_path, "L1/amount") as driver:
+        await driver.read((0,))
+        put(lite, *(("L1", n, n) for n in (2, 3, 4, 5)))
+        assert [5.0] == values(await driver.read_now((0,)))
+        assert [2.0, 3.0, 5.0] == values(await driver.read((0,)))
+        assert [4.0, 5.0] == values(await driver.read((0,)))
+        put(lite, ("L1", 6, 6))
+        assert [6.0] == values(await driver.read((0,)))
+
+
 async def test_a_cursor_that_is_none_of_ours_is_a_first_day(lite, tmp_path):
     """Whatever stands in the state folder, reading begins."""
     put(lite, ("L1", 1, 0), ("L1", 2, 1))
