@@ -1,4 +1,4 @@
-"""One OPC UA session through asyncua - the only file that knows asyncua's private parts.
+"""One OPC UA session through asyncua - with bounds.py the only file that knows its private parts.
 
 asyncua is the codec and the transport, nothing else: its reconnect, watchdog, publish loop and
 notification dispatch are not used, because they go silent while they report to be connected
@@ -20,6 +20,7 @@ from typing import Any
 from asyncua import Client, ua
 from asyncua.common.utils import Buffer
 
+from bridges.opcua.bounds import bound, limit
 from bridges.opcua.config import OpcUaConfig
 from bridges.opcua.identity import APPLICATION_URI
 from bridges.opcua.kept import Item, Kept
@@ -284,7 +285,9 @@ class Link:
     async def _open_channel(self) -> None:
         client = self._client
         await client.connect_socket()
+        bound(client.uaclient.protocol)
         await client.send_hello()
+        limit(client.uaclient.protocol)
         await client.open_secure_channel()
         self._renew_at = time.monotonic() + _RENEW_AT * client.secure_channel_timeout / 1000
 

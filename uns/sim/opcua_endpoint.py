@@ -34,8 +34,7 @@ class OpcUaEndpoint(Endpoint):
         ]
         if len(served) < len(tags):
             log.warning(
-                "%s: a simulated server has one namespace, %s, and no arrays; "
-                "%d tags of others are left out",
+                "%s: a simulated server has one namespace, %s, and no arrays; tags left out: %d",
                 connection.key,
                 space,
                 len(tags) - len(served),

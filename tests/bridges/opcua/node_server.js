@@ -9,7 +9,7 @@ async function main(port) {
     allowAnonymous: true,
     securityModes: [MessageSecurityMode.None, MessageSecurityMode.SignAndEncrypt],
     securityPolicies: [SecurityPolicy.None, SecurityPolicy.Basic256Sha256],
-    serverCapabilities: { operationLimits: { maxMonitoredItemsPerCall: 50, maxNodesPerRead: 50, maxNodesPerWrite: 50 } },
+    serverCapabilities: { maxMonitoredItemsPerSubscription: 150, operationLimits: { maxMonitoredItemsPerCall: 50, maxNodesPerRead: 50, maxNodesPerWrite: 50 } },
   });
   await server.initialize();
   const space = server.engine.addressSpace;

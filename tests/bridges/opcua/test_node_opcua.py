@@ -73,10 +73,12 @@ async def test_it_takes_our_writes(driver, collecting, tags_at):
     assert await driver.write([(tags[1], "text")]) != [""]
 
 
-async def test_its_operation_limit_is_kept(driver, tags_at):
-    """It takes 50 items in a request; 200 are bound."""
+async def test_its_limits_are_kept(driver, tags_at):
+    """It takes 50 items in a request and 150 in a subscription; 200 are bound."""
     results = await driver.bind(tags_at(driver.config, *[f"s=T{n}" for n in range(200)]))
     assert [] == [result for result in results if result.problem]
+    subscriptions = driver._session._link.kept.subscriptions.values()
+    assert [150, 50] == [one.count for one in subscriptions]
 
 
 async def test_arrays_are_read_whole_and_by_element(driver, collecting, tags_at):
