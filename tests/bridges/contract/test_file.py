@@ -19,6 +19,7 @@ from uns.testing import DriverContract
 pytestmark = pytest.mark.slow
 
 _FOLDER = "uns-contract-file-"
+_made: set[Path] = set()  # others may run these tests at the same time
 _NOBODY = "who writes into a folder may pause: the folder is there all the same"
 
 
@@ -38,12 +39,14 @@ class TestFile(DriverContract):
     @classmethod
     def _clean_up(cls) -> Iterator[None]:
         yield
-        for folder in Path(tempfile.gettempdir()).glob(f"{_FOLDER}*"):
+        for folder in _made:
             shutil.rmtree(folder, ignore_errors=True)
 
     def command(self, port: int, tags: int) -> Sequence[str]:
         script = Path(__file__).with_name("serve_file.py")
-        return [sys.executable, str(script), self.config(port).folder, str(tags)]
+        folder = self.config(port).folder
+        _made.add(Path(folder))
+        return [sys.executable, str(script), folder, str(tags)]
 
     def config(self, port: int) -> FileConfig:
         folder = str(Path(tempfile.gettempdir()) / f"{_FOLDER}{port}")

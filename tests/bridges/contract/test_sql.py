@@ -28,6 +28,7 @@ pytestmark = [
 ]
 
 _FOLDER = "uns-contract-sql-"
+_made: set[Path] = set()  # others may run these tests at the same time
 
 
 class TestSql(DriverContract):
@@ -45,12 +46,13 @@ class TestSql(DriverContract):
     @classmethod
     def _clean_up(cls) -> Iterator[None]:
         yield
-        for folder in Path(tempfile.gettempdir()).glob(f"{_FOLDER}*"):
+        for folder in _made:
             shutil.rmtree(folder, ignore_errors=True)
 
     def command(self, port: int, tags: int) -> Sequence[str]:
         script = Path(__file__).with_name("serve_sql.py")
         folder = Path(tempfile.gettempdir()) / f"{_FOLDER}{port}"
+        _made.add(folder)
         return [sys.executable, str(script), str(folder), str(port), str(tags)]
 
     def config(self, port: int) -> SqlConfig:
