@@ -32,7 +32,8 @@ CONTRACTS = sorted((Path(__file__).parents[1] / "bridges/contract").glob("test_*
 FAULT_S = 10.0
 AWAY_S = 5.0
 WARM_S = 2.0
-AFTER_S = 2.0  # for what was kept to come in
+AFTER_S = 2.0
+KEPT_S = 15.0  # for what was kept to come in
 WELL_S = 30.0  # the longest pause between two attempts is 15 s
 LYING_S = 5.0  # the promise: DESIGN §9
 SAMPLE_S = 0.05
@@ -54,6 +55,7 @@ class Trial:
     well_s: float = 0.0
     connects: int = 0
     books: tuple[str, str] = ("", "")  # lost and twice
+    why: Callable[[], object] = str  # its health, where it is not well
 
     @property
     def name(self) -> str:
@@ -97,9 +99,16 @@ class Trial:
         self.last_at -= 1  # what was seen before the end of the fault proves nothing
         began = time.monotonic()
         while not self.is_well:
-            assert time.monotonic() - began < WELL_S, f"{self.name} is not well again"
+            assert time.monotonic() - began < WELL_S, f"{self.name} is not well again: {self.why()}"
             await asyncio.sleep(SAMPLE_S)
         self.well_s = time.monotonic() - began
+
+    async def until_settled(self) -> None:
+        """Let come in what was kept; thousands of rows take their time."""
+        await asyncio.sleep(AFTER_S)
+        began = time.monotonic()
+        while self.can_resume and self.balance()[0] != "0" and time.monotonic() - began < KEPT_S:
+            await asyncio.sleep(AFTER_S)
 
     def balance(self) -> tuple[str, str]:
         """What was lost and what came twice; a driver that polls sees what is there when it asks."""
@@ -217,6 +226,7 @@ class Fault(NamedTuple):
     inflict: Callable[[Trial], Awaitable[None]]
     is_counting: bool = True
     is_kept: bool = True
+    may_repeat: bool = False
     most_connects: int = 0
 
 
@@ -230,8 +240,9 @@ FAULTS = {
     "answers lost for 10 s": Fault(one_way),
     "half-open connection": Fault(forgotten),
     "refused for 10 s": Fault(refused),
-    # a session that delivers in between is a new story: the shortest pause is 0.25 s
-    "reset every 200 ms for 10 s": Fault(reset_storm, most_connects=40),
+    # 50 resets; a session that delivers in between is a new story, and tried again at once.
+    # What was read anew between two resets may come once more as history.
+    "reset every 200 ms for 10 s": Fault(reset_storm, may_repeat=True, most_connects=55),
     "hangs up at once for 10 s": Fault(hung_up, most_connects=12),
     "answers 2 s late for 10 s": Fault(late),
     "a byte in 10 ms for 10 s": Fault(trickle),
@@ -252,7 +263,8 @@ async def test_every_driver_survives(fault: str, capsys: pytest.CaptureFixture[s
     assert [] == [trial.name for trial in trials if trial.lying_s > LYING_S]
     assert [] == [trial.name for trial in trials if trial.connects > met.most_connects]
     kept = [trial for trial in trials if trial.can_resume and met.is_counting and met.is_kept]
-    assert [] == [(trial.name, trial.books) for trial in kept if trial.books != ("0", "0")]
+    assert [] == [(trial.name, trial.books) for trial in kept if trial.books[0] != "0"]
+    assert [] == [trial.name for trial in kept if trial.books[1] != "0" and not met.may_repeat]
 
 
 def _print(fault: str, trials: list[Trial]) -> None:
@@ -272,7 +284,7 @@ async def _tried(contract: DriverContract, fault: Fault) -> Trial:
         trial.lying_s = 0.0
         await fault.inflict(trial)
         await trial.until_well()
-        await asyncio.sleep(AFTER_S)
+        await trial.until_settled()
         trial.books = trial.balance() if fault.is_counting else ("anew", "anew")
     return trial
 
@@ -284,8 +296,10 @@ async def _running(contract: DriverContract) -> AsyncIterator[Trial]:
     try:
         async with proxied(device.port) as proxy:
             trial = Trial(contract, device, proxy)
+            supervisor = _supervisor(trial)
+            trial.why = lambda: supervisor.health
             tasks = [
-                asyncio.create_task(_supervisor(trial).run()),
+                asyncio.create_task(supervisor.run()),
                 asyncio.create_task(trial.sample()),
             ]
             try:

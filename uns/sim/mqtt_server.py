@@ -43,17 +43,33 @@ class MqttServer:
         """Listen; raises DeviceError where the port is taken."""
         try:
             await self._broker.__aenter__()
-            self._session = await connect(
-                Broker(self._broker.host, self._broker.port), "sim-publisher", protocol=MQTT_3
-            )
+            self._session = await self._connected()
         except BrokerError as error:
             raise DeviceError(str(error), hint=error.hint) from None
 
     async def publish(self, messages: Sequence[Message]) -> None:
-        """Publish; nothing happens where it was stopped meanwhile."""
+        """Publish; nothing happens where it was stopped meanwhile.
+
+        A process that hung finds its publisher dropped: that one comes back with the next call,
+        and what it had to say is said once more.
+        """
         if self._session is None or not messages:
             return
         try:
+            async with asyncio.timeout(_PUBLISH_S):
+                await self._session.publish_all(messages)
+        except BrokerError:
+            await self._publish_anew(messages)
+
+    async def _connected(self) -> Session:
+        broker = Broker(self._broker.host, self._broker.port)
+        return await connect(broker, "sim-publisher", protocol=MQTT_3)
+
+    async def _publish_anew(self, messages: Sequence[Message]) -> None:
+        try:
+            if self._session is not None:
+                await self._session.close()
+            self._session = await self._connected()
             async with asyncio.timeout(_PUBLISH_S):
                 await self._session.publish_all(messages)
         except BrokerError as error:
