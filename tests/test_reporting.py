@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -215,8 +216,128 @@ def test_an_unchanged_reading_and_a_keepalive_are_signs_of_life():
     assert _shown(reporter, 1.0, T0 + 1500) is None
     assert [] == reporter.tick(T0 + 21_000)
     reporter.alive([1, 99], T0 + 21_000)
-    assert [] == reporter.tick(T0 + 41_000)
-    assert 1 == len(reporter.tick(T0 + 41_001))
+    assert [GOOD] == [quality for _, _, quality, _ in reporter.tick(T0 + 41_000)]
+    assert [STALE] == [quality for _, _, quality, _ in reporter.tick(T0 + 41_001)]
+
+
+def test_a_value_that_is_vouched_for_is_repeated_at_the_heartbeat():
+    """A source that reports by itself is silent while nothing changes: its own time is kept."""
+    reporter = _reporter(heartbeat_s=10.0)
+    _shown(reporter, 1.0, at=T0 - 7)
+    reporter.alive([1], T0 + 9_500)
+    assert [] == reporter.tick(T0 + 9_500)
+    reporter.alive([1], T0 + 10_000)
+    assert [(1, 1.0, GOOD, T0 - 7)] == reporter.tick(T0 + 10_400)
+    reporter.alive([1], T0 + 11_000)
+    assert [] == reporter.tick(T0 + 11_000)
+    assert [] == reporter.tick(T0 + 90_000)  # nobody vouched
+
+
+def test_nothing_is_repeated_that_was_never_said_or_is_lost():
+    """A keep-alive makes up no value, and one that came before the loss says nothing after it."""
+    reporter = Reporter({1: _tag(heartbeat_s=1.0), 2: _tag()})
+    reporter.observed([(1, 1.0, GOOD, T0)], T0)
+    reporter.alive([1, 2], T0 + 2_000)
+    assert [(1, 1.0, STALE, T0 + 2_001)] == reporter.lost([1, 2], T0 + 2_001)
+    assert [] == reporter.tick(T0 + 3_000)
+
+
+def test_what_a_resumed_session_does_not_say_anew_is_as_it_was():
+    """Lost and resumed: the first keep-alive makes Good again what has not changed meanwhile."""
+    reporter = Reporter({1: _tag(), 2: _tag()})
+    reporter.observed([(1, 1.0, GOOD, T0), (2, 5.0, UNCERTAIN, T0)], T0)
+    reporter.lost([1, 2], T0 + 3_000)
+    assert [] == reporter.tick(T0 + 4_000)
+    reporter.alive([1, 2], T0 + 9_000)
+    assert [(1, 1.0, GOOD, T0), (2, 5.0, UNCERTAIN, T0)] == reporter.tick(T0 + 9_500)
+
+
+def test_a_new_session_has_to_say_it_all():
+    """After a restart no keep-alive makes an old value look live; only its reading does."""
+    reporter = _reporter()
+    _shown(reporter, 1.0)
+    reporter.lost([1], T0 + 3_000)
+    reporter.restart([1])
+    reporter.alive([1], T0 + 9_000)
+    assert [] == reporter.tick(T0 + 9_500)
+    assert (1.0, GOOD) == _shown(reporter, 1.0, T0 + 9_600)
+
+
+def test_a_heartbeat_of_its_own_is_kept():
+    """Ten seconds instead of a minute; more than a minute too."""
+    quick, slow = _reporter(heartbeat_s=10.0), _reporter(heartbeat_s=600.0)
+    for reporter in (quick, slow):
+        _shown(reporter, 1.0)
+    assert (1.0, GOOD) == _shown(quick, 1.0, T0 + 10_000)
+    assert _shown(slow, 1.0, T0 + 400_000) is None
+
+
+def test_with_a_time_the_newest_value_follows():
+    """One publish in five seconds: what comes sooner waits, and only the newest of it is said."""
+    reporter = _reporter(deadband_s=5.0)
+    assert (1.0, GOOD) == _shown(reporter, 1.0)
+    assert _shown(reporter, 2.0, T0 + 1_000, at=T0 + 1_000) is None
+    assert _shown(reporter, 3.0, T0 + 2_000, at=T0 + 2_000) is None
+    assert [] == reporter.tick(T0 + 4_999)
+    assert [(1, 3.0, GOOD, T0 + 2_000)] == reporter.tick(T0 + 5_000)
+    assert [] == reporter.tick(T0 + 60_000)
+    assert _shown(reporter, 4.0, T0 + 9_999) is None
+    assert (5.0, GOOD) == _shown(reporter, 5.0, T0 + 10_000)
+    assert [] == reporter.tick(T0 + 99_000)
+
+
+def test_what_went_back_leaves_nothing_to_say():
+    """The value is what was published, or within the deadband of it: nobody is told of the blip."""
+    reporter = _reporter(deadband_s=5.0, deadband=0.5)
+    _shown(reporter, 1.0)
+    assert _shown(reporter, 9.0, T0 + 1_000) is None
+    assert _shown(reporter, 1.25, T0 + 2_000) is None
+    assert [] == reporter.tick(T0 + 5_000)
+    assert (9.0, GOOD) == _shown(reporter, 9.0, T0 + 5_500)
+
+
+def test_a_quality_does_not_wait():
+    """A sensor that fails is told at once, and what waited before it is of no more interest."""
+    reporter = _reporter(deadband_s=5.0)
+    _shown(reporter, 1.0)
+    assert _shown(reporter, 2.0, T0 + 1_000) is None
+    assert (None, BAD) == _shown(reporter, None, T0 + 1_500, quality=BAD)
+    assert [] == reporter.tick(T0 + 5_000)
+
+
+def test_what_waits_is_said_before_the_loss():
+    """The last value before a cable was pulled is not lost with it."""
+    reporter = _reporter(deadband_s=5.0)
+    _shown(reporter, 1.0)
+    _shown(reporter, 2.0, T0 + 1_000, at=T0 + 1_000)
+    assert [(1, 2.0, GOOD, T0 + 1_000), (1, 2.0, STALE, T0 + 3_000)] == reporter.lost(
+        [1], T0 + 3_000
+    )
+    silent = _reporter(deadband_s=50.0, stale_s=5.0)
+    _shown(silent, 1.0)
+    _shown(silent, 2.0, T0 + 1_000)
+    assert [GOOD, STALE] == [quality for _, _, quality, _ in silent.tick(T0 + 7_000)]
+
+
+def test_texts_have_a_time_and_every_value_has_none():
+    """A time holds for any type; `deliver: every` means what it says."""
+    text = _reporter(datatype=DataType.STRING, deadband_s=5.0)
+    assert [("a", GOOD), None] == [_shown(text, "a"), _shown(text, "b", T0 + 1)]
+    every = _reporter(deadband_s=5.0, deliver_every=True)
+    assert [(1.0, GOOD), (2.0, GOOD)] == [_shown(every, 1.0), _shown(every, 2.0, T0 + 1)]
+
+
+@given(st.lists(st.tuples(st.integers(0, 4_000), st.integers(0, 3)), min_size=1, max_size=40))
+def test_a_time_is_kept_and_the_newest_is_never_lost(steps):
+    """Whatever comes when: publishes are five seconds apart, and the last one is how things are."""
+    reporter, now, said, last = _reporter(deadband_s=5.0), T0, [], 0
+    for passed_ms, number in steps:
+        now, last = now + passed_ms, number
+        found = reporter.observed([(1, float(number), GOOD, now)], now) + reporter.tick(now)
+        said += [(now, value) for _, value, _, _ in found]
+    said += [(now + 5_000, value) for _, value, _, _ in reporter.tick(now + 5_000)]
+    assert last == said[-1][1]
+    assert all(later - sooner >= 5_000 for (sooner, _), (later, _) in pairwise(said))
 
 
 @pytest.mark.parametrize(

@@ -10,11 +10,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, TypeAlias
 
 from uns.metric import DataType, Value
 
-__all__ = ["Coercion", "Scale", "coercion", "unscaled"]
+__all__ = ["Coercion", "Scale", "coercion", "to_write", "unscaled"]
 
 Scale: TypeAlias = tuple[float, float, float, float]  # raw low, raw high, low, high
 
@@ -76,6 +77,75 @@ def unscaled(value: Value, scale: Scale | None) -> Value:
         return value
     raw_low, raw_high, low, high = scale
     return raw_low + (value - low) * (raw_high - raw_low) / (high - low) if high != low else None
+
+
+def to_write(
+    value: Value, datatype: DataType, scale: Scale | None, *, counts: bool
+) -> tuple[Value, str]:
+    """What to write to a device so that it reads as `value`, or why nothing can be written.
+
+    Where the device `counts`, the nearest whole number is taken if it reads as `value` does at
+    the decimals that `value` has.
+
+    >>> to_write(50.1, DataType.FLOAT, (0, 27648, 0, 100), counts=True)
+    (13852, '')
+    >>> to_write(42.0, DataType.FLOAT, (0, 10, 0, 100), counts=True)
+    (None, 'it can be 40 or 50, and nothing between')
+    """
+    if problem := _misfit(value, datatype):
+        return None, problem
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return value, ""
+    raw = unscaled(value, scale)
+    if raw is None:
+        return None, "its scale makes one value of all"
+    if not counts or isinstance(raw, int) or not isinstance(raw, float) or not math.isfinite(raw):
+        return raw, ""
+    below = math.floor(raw)
+    nearest, other = (below, below + 1) if raw - below <= _HALF else (below + 1, below)
+    shown, beside = _rescaled(nearest, scale), _rescaled(other, scale)
+    if abs(shown - value) <= _half_a_place(value, datatype):
+        return nearest, ""
+    less, more = sorted((shown, beside))
+    return None, f"it can be {less:.7g} or {more:.7g}, and nothing between"
+
+
+_HALF = 0.5
+_DIGITS: Mapping[DataType, int] = {DataType.FLOAT: 7}  # that survive the way; 15 of a Double
+
+
+def _misfit(value: Value, datatype: DataType) -> str:
+    """Why a value cannot be one of this datatype, without bending it; empty where it can."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if datatype.is_integer or datatype.is_real or datatype is DataType.DATETIME:
+        if not is_number:
+            return f"{value!r} is no number"
+        if datatype.is_integer and isinstance(value, float) and not value.is_integer():
+            return f"{value!r} is no whole number, and it is {datatype.label}"
+    elif datatype is DataType.BOOLEAN and not isinstance(value, bool) and value not in (0, 1):
+        return f"{value!r} is neither true nor false"
+    elif datatype.is_text and not isinstance(value, str):
+        return f"{value!r} is no text"
+    if coercion(datatype).convert(value) is not None:
+        return ""
+    limits = datatype.limits
+    room = f", which holds {limits[0]} to {limits[1]}" if limits else ""
+    return f"{value!r} does not fit {datatype.label}{room}"
+
+
+def _rescaled(raw: float, scale: Scale | None) -> float:
+    if scale is None:
+        return float(raw)
+    raw_low, raw_high, low, high = scale
+    return low + (raw - raw_low) * (high - low) / (raw_high - raw_low)
+
+
+def _half_a_place(value: float, datatype: DataType) -> float:
+    """Half of the last decimal that a number has: 0.05 of 50.1."""
+    digits = _DIGITS.get(datatype, 15)
+    exponent = Decimal(f"{value:.{digits}g}").as_tuple().exponent
+    places = exponent if isinstance(exponent, int) else 0
+    return _HALF * 10.0 ** min(places, 0) * (1 + 1e-9)
 
 
 def _number(kind: type, low: float, high: float, scale: Scale | None) -> Coercion:

@@ -82,6 +82,7 @@ class WritePolicy:
     low: float | None = None
     high: float | None = None
     every_s: float = 0.0  # a write sooner after the last one is refused
+    readback_s: float | None = None  # how long the device has to show the value; None: not asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +131,10 @@ class Tag:
     scan_s: float = 1.0
     deliver_every: bool = False  # QoS 1, never conflated: counters, states, batch ids
     deadband: float = 0.0  # in `unit`; a percentage was resolved against low…high
-    stale_s: float | None = None  # silence longer than this is not Good
+    deadband_s: float = 0.0  # at most one publish in this time
+    heartbeat_s: float | None = None  # published so often though nothing changed; None: as usual
+    stale_s: float | None = None  # not Good when nobody vouched for it for so long
+    is_kept: bool = True  # worth something when it is late
     is_counter: bool = False
     rollover: int | None = None
     states: Mapping[int, str] | None = None

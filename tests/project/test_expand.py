@@ -171,11 +171,13 @@ types:
         unit: °C
         range: [-10, 10]
         alarm: {lolo: -9, lo: -8, hi: 8, hihi: 9, delay: 5s}
-        deadband: 5%
+        deadband: {change: 5%, time: 3s}
+        heartbeat: 10s
         scan: 500ms
         deliver: every
         stale: 1m
-        write: true
+        store: false
+        write: {readback: true}
         scale: [0, 27648, -10, 10]
         desc: What flows
         was: [stream, current]
@@ -191,7 +193,8 @@ instances:
     assert (DataType.DOUBLE, "Cel", -10, 10) == (flow.datatype, flow.unit, flow.low, flow.high)
     assert Alarm(-9, -8, 8, 9, 5.0) == flow.alarm
     assert (1.0, 0.5, 60.0) == (flow.deadband, flow.scan_s, flow.stale_s)
-    assert (True, WritePolicy()) == (flow.deliver_every, flow.write)
+    assert (3.0, 10.0, False) == (flow.deadband_s, flow.heartbeat_s, flow.is_kept)
+    assert (True, WritePolicy(readback_s=5.0)) == (flow.deliver_every, flow.write)
     assert ((0, 27648, -10, 10), "What flows") == (flow.scale, flow.desc)
     assert "pump.flow" == (flow.source and flow.source.text)
     count = _tag(found, "count", "leeds/a/b/pump")
@@ -443,3 +446,27 @@ overrides: {"*/*/*/filler": {tags: {level: {write: {range: [10, 20], every: 5s}}
     level = _tag(found, "level", "leeds/shop/line1/filler")
     assert Alarm(hi=40, hysteresis=1) == level.alarm
     assert WritePolicy(("operator",), 10, 20, 5.0) == level.write
+
+
+@pytest.mark.parametrize(
+    ("base", "override", "expected"),
+    [
+        ("1", "{time: 5s}", (1.0, 5.0)),
+        ("{change: 1%, time: 5s}", "2", (2.0, 0.0)),
+        ("{change: 1%, time: 5s}", "{change: 2}", (2.0, 5.0)),
+        ("{time: 5s}", "{}", (0.0, 5.0)),
+    ],
+)
+def test_deadbands_merge_as_mappings_and_a_number_is_a_whole_one(
+    loaded: Load, base: str, override: str, expected: tuple[float, float]
+) -> None:
+    """What an override does not say stays, unless it says the deadband in one word."""
+    found = loaded(f"""
+enterprise: acme
+types: {{pump: {{tags: {{flow: {{range: [0, 100], deadband: {base}}}}}}}}}
+bindings: {{names: {{driver: names, connection: {{endpoint: here}}, tags: "{{machine}}.{{tag}}"}}}}
+instances: [{{path: leeds/a/b/pump, is: pump, bind: names}}]
+overrides: {{leeds/a/b/pump: {{tags: {{flow: {{deadband: {override}}}}}}}}}
+""")
+    flow = _tag(found, "flow", "leeds/a/b/pump")
+    assert expected == (flow.deadband, flow.deadband_s)

@@ -103,6 +103,31 @@ def test_a_tag_list_has_places_too(tmp_path: Path) -> None:
     assert "pump.csv" == found.attributes[0].origins[0].place.file
 
 
+def test_deadbands_and_times_are_shown_as_they_are_written(tmp_path: Path) -> None:
+    """One word where it is one, each key where it is a mapping; durations with their unit."""
+    (tmp_path / "plant.yaml").write_text(
+        "enterprise: acme\n"
+        "types:\n"
+        "  pump: {tags: {a: {deadband: 0.5}, b: {deadband: {change: 1%, time: 5s}, heartbeat: 10s,\n"
+        "    range: [0, 9], store: false, write: {readback: true}}}}\n"
+        "bindings: {plc: {driver: modbus, connection: {host: h}, tags: {a: hr:0, b: hr:1}}}\n"
+        "instances: [{path: leeds/a/b/pump, is: pump, bind: plc}]\n"
+    )
+    said = [
+        {one.name: one.origins[0].value for one in _of(tmp_path, f"acme/leeds/a/b/pump/{n}").attributes}
+        for n in "ab"
+    ]  # fmt: skip
+    assert 0.5 == said[0]["deadband"]
+    expected = {
+        "deadband.change": "1%",
+        "deadband.time": "5s",
+        "heartbeat": "10s",
+        "store": False,
+        "write.readback": "5s",
+    }
+    assert expected == {name: said[1][name] for name in expected}
+
+
 def test_a_secret_is_not_shown(tmp_path: Path) -> None:
     """A password that stands in the file is hidden; the name of a variable is not."""
     (tmp_path / "plant.yaml").write_text(

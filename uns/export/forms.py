@@ -181,6 +181,8 @@ _FORMS: Mapping[str, Callable[[JsonSchema], JsonSchema]] = {
     "read_duration": _always(_DURATION),
     "read_series": _always(_series()),
     "read_deadband": _always(_DEADBAND),
+    "read_band": lambda read: either(_DEADBAND, read),
+    "read_readback": _always(either(_FLAG, _DURATION)),
     "read_size": _always(_SIZE),
     "read_datatype": _always(SHARED["DataTypeName"]),
     "read_states": _always(_states()),

@@ -83,5 +83,6 @@ def _said_of(tag: Tag) -> Hashable:
     """Everything about a tag but where it is and where its value comes from."""
     states = tuple(tag.states.items()) if tag.states else None
     meaning = (tag.datatype, tag.unit, tag.low, tag.high, tag.is_counter, tag.rollover, states)
-    rules = (tag.alarm, tag.deadband, tag.scan_s, tag.deliver_every, tag.stale_s, tag.write)
+    times = (tag.scan_s, tag.stale_s, tag.heartbeat_s, tag.deadband_s)
+    rules = (tag.alarm, tag.deadband, times, tag.deliver_every, tag.is_kept, tag.write)
     return meaning, rules, tag.calc, tag.desc, tag.semantic_id, tag.is_optional

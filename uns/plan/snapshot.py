@@ -19,6 +19,7 @@ EVERY_FACT: Final = frozenset(
     {
         *("type", "unit", "range", "states", "counter", "rollover", "writable", "alarm", "calc"),
         *("every", "stale", "deadband", "scan", "scale", "write", "desc", "semantic_id"),
+        *("deadband_s", "heartbeat_s", "unkept"),
     }
 )
 
@@ -112,6 +113,7 @@ class _SharedFacts:
             *(tag.datatype, tag.unit, tag.low, tag.high, id(tag.states), tag.is_counter),
             *(tag.rollover, tag.write, tag.alarm, tag.calc, tag.deliver_every, tag.stale_s),
             *(tag.deadband, tag.scan_s, tag.scale, tag.desc, tag.semantic_id),
+            *(tag.deadband_s, tag.heartbeat_s, tag.is_kept),
         )
         found = self._known.get(key)
         if found is None:
@@ -133,6 +135,9 @@ def _facts(tag: Tag) -> Facts:
         "every": tag.deliver_every,
         "stale": tag.stale_s,
         "deadband": tag.deadband,
+        "deadband_s": tag.deadband_s,
+        "heartbeat_s": tag.heartbeat_s,
+        "unkept": not tag.is_kept,
         "scan": None if tag.scan_s == DEFAULT_SCAN_S else tag.scan_s,
         "scale": tag.scale and list(tag.scale),
         "write": _write(tag.write),
@@ -155,4 +160,5 @@ def _write(policy: WritePolicy | None) -> dict[str, Any]:
         return {}
     limits = None if policy.low is None and policy.high is None else [policy.low, policy.high]
     said = {"roles": list(policy.roles), "range": limits, "every_s": policy.every_s}
+    said["readback_s"] = policy.readback_s
     return {name: fact for name, fact in said.items() if fact}

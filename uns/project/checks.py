@@ -61,7 +61,7 @@ def tag_problems(made: Draft) -> Iterator[Diagnostic]:
     yield from _write_problems(made)
     yield from _type_problems(made)
     yield from _deadband_problems(made)
-    band = words.get("deadband")
+    band = words["deadband"].change if words.get("deadband") else None
     if band is not None and band.is_percent and words.get("range") is None:
         yield diagnostic(
             "UNS217",
@@ -195,7 +195,8 @@ def _family(datatype: DataType) -> str:
 
 def _deadband_problems(made: Draft) -> Iterator[Diagnostic]:
     low, high = made.words.get("range") or (0.0, 0.0)
-    band = amount_of(made.words.get("deadband"), made.words)
+    said = made.words.get("deadband")
+    band = amount_of(said.change if said else None, made.words)
     if low < high and band > _WIDE * (high - low):
         yield diagnostic(
             "UNS250",

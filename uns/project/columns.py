@@ -28,8 +28,11 @@ COLUMNS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "alarm_delay": ("How long a limit is passed before it counts.", ()),
     "alarm_hysteresis": ("How far the value must come back.", ()),
     "deadband": ("A smaller change is not published.", ()),
+    "deadband_time": ("At most one publish in this time.", ()),
+    "heartbeat": ("It is published this often, though nothing changed.", ()),
     "scan": ("How often the device is asked.", ()),
-    "stale": ("Silence longer than this is not Good any more.", ()),
+    "stale": ("It is not Good when nobody vouched for it for so long.", ()),
+    "store": ("No: it is worth nothing when it is late.", ()),
     "deliver": ("`latest` or `every`.", ()),
     "counter": ("Yes: a total that only grows.", ()),
     "rollover": ("Where the counter starts again.", ()),
@@ -80,6 +83,8 @@ def said_by(
             words.setdefault("alarm", {})[key] = value
         elif column == "rollover":
             words["counter"] = {"rollover": value}
+        elif head == "deadband":
+            words.setdefault("deadband", {})[key or "change"] = value
         elif column not in _PAIRED:
             words.setdefault(column, value)
         else:
@@ -187,7 +192,7 @@ def _names(text: str, _: bool) -> list[str]:  # noqa: FBT001 - see _READERS
 _READERS: Mapping[str, Callable[[str, bool], Any]] = {
     **dict.fromkeys((*_PAIRED, "alarm_lolo", "alarm_lo", "alarm_hi", "alarm_hihi"), _number),
     **dict.fromkeys(("deadband", "alarm_hysteresis"), _deadband),
-    **dict.fromkeys(("counter", "optional"), _is_yes),
+    **dict.fromkeys(("counter", "optional", "store"), _is_yes),
     "rollover": _number,
     "write": _write,
     "states": _states,

@@ -12,13 +12,13 @@ from uns.project.lineage import Layers
 from uns.project.models import AlarmWords, WriteWords
 from uns.project.quantity import Deadband
 from uns.project.source import Written
-from uns.project.words import Deliver
+from uns.project.words import DeadbandWords, Deliver
 from uns.topic import Topic
 
 __all__ = ["Draft", "amount_of", "draft", "merged", "written_at"]
 
 _DEFAULT_SCAN_S = 1.0
-_MERGED = ("alarm", "counter", "write")
+_MERGED = ("alarm", "counter", "deadband", "write")
 _EITHER_OR = ("address", "calc")  # a later layer's way to the value replaces an earlier one's
 
 
@@ -41,6 +41,7 @@ def draft(name: str, layers: Layers, was: tuple[str, ...] = ()) -> Draft:
     words = merged(layers)
     low, high = words.get("range") or (None, None)
     counter = words.get("counter")
+    band: DeadbandWords | None = words.get("deadband")
     fixed = {
         "datatype": _datatype(words),
         "unit": words.get("unit") or "",
@@ -48,8 +49,11 @@ def draft(name: str, layers: Layers, was: tuple[str, ...] = ()) -> Draft:
         "high": high,
         "scan_s": words.get("scan") or _DEFAULT_SCAN_S,
         "deliver_every": _is_every(words),
-        "deadband": amount_of(words.get("deadband"), words),
+        "deadband": amount_of(band.change if band else None, words),
+        "deadband_s": (band.time if band else None) or 0.0,
+        "heartbeat_s": words.get("heartbeat"),
         "stale_s": words.get("stale"),
+        "is_kept": words.get("store") is not False,
         "is_counter": counter is not None,
         "rollover": counter.rollover if counter else None,
         "states": words.get("states"),
@@ -116,7 +120,7 @@ def _write_policy(words: WriteWords | None) -> WritePolicy | None:
     if words is None:
         return None
     low, high = words.range or (None, None)
-    return WritePolicy(tuple(words.roles), low, high, words.every or 0.0)
+    return WritePolicy(tuple(words.roles), low, high, words.every or 0.0, words.readback)
 
 
 def _datatype(words: Mapping[str, Any]) -> DataType:

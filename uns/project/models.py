@@ -14,13 +14,14 @@ from pydantic import BeforeValidator, ConfigDict, Field
 from uns.metric import DataType
 from uns.project.datatypes import read_datatype
 from uns.project.machine_words import Assets, Relations, RelationWords, read_relation
-from uns.project.quantity import Deadband, read_deadband
+from uns.project.quantity import Deadband, read_deadband, read_readback
 from uns.project.sparkplug_words import SparkplugWords
 from uns.project.states import read_states
 from uns.project.units import read_unit
 from uns.project.words import (
     BoundName,
     CounterWords,
+    DeadbandWords,
     Deliver,
     Duration,
     Filter,
@@ -36,6 +37,7 @@ from uns.project.words import (
     or_nothing,
     read_address,
     read_all_tags,
+    read_band,
 )
 from uns.route.words import RouteWords, TemplateWords
 
@@ -92,6 +94,12 @@ class WriteWords(Words):
         description="A write sooner after the last one is refused.",
         examples=["10s"],
     )
+    readback: Annotated[float | None, BeforeValidator(read_readback)] = Field(
+        None,
+        description="The device is asked after a write whether it has the value, for so long at "
+        "most; `true` is 5s. Default: it is not asked.",
+        examples=["true", "5s"],
+    )
 
 
 class TagWords(Words):
@@ -116,10 +124,17 @@ class TagWords(Words):
     alarm: AlarmWords | None = Field(
         None, description="Limits; see alarm.", examples=["{lo: 1, hi: 5}"]
     )
-    deadband: Annotated[Deadband, BeforeValidator(read_deadband)] | None = Field(
+    deadband: Annotated[DeadbandWords, BeforeValidator(read_band)] | None = Field(
         None,
-        description="A smaller change is not published: in `unit`, or a percentage of `range`.",
-        examples=["0.5", "1%"],
+        description="A smaller change is not published: in `unit`, or a percentage of `range`; "
+        "or a mapping, see deadband. Not with `deliver: every`.",
+        examples=["0.5", "1%", "{change: 1%, time: 5s}"],
+    )
+    heartbeat: Duration | None = Field(
+        None,
+        description="Published this often at least, though nothing changed, while the device "
+        "vouches for it. Default: 60s, or half of `stale` where that is less.",
+        examples=["10s"],
     )
     scan: Duration | None = Field(
         None, description="How often the device is asked. Default: 1s.", examples=["200ms"]
@@ -131,7 +146,16 @@ class TagWords(Words):
         examples=["every"],
     )
     stale: Duration | None = Field(
-        None, description="Silence longer than this is not Good any more.", examples=["30s"]
+        None,
+        description="Not Good any more when nobody vouched for it for so long: neither a value nor "
+        "the device's sign of life.",
+        examples=["30s"],
+    )
+    store: bool | None = Field(
+        None,
+        description="`false`: worth nothing when it is late, so not kept while nobody can take it. "
+        "Default: true.",
+        examples=["false"],
     )
     counter: Annotated[CounterWords | None, mapping_or(True, "or `{rollover: 65536}`")] = Field(
         None, description="A total that only grows.", examples=["true", "{rollover: 65536}"]

@@ -22,14 +22,17 @@ from uns.project.quantity import Deadband
 from uns.project.source import Written
 from uns.project.stamps import Stamp, machine_parameters, stamps
 from uns.project.template import Template
-from uns.project.words import Words
+from uns.project.words import DeadbandWords, Words
 
 __all__ = ["Attribute", "Origin", "Provenance", "provenance", "who"]
 
 _NAMED: Final = {"types": "type", "bindings": "binding", "overrides": "override", "sites": "site"}
-_MERGED: Final = ("alarm", "counter", "write")  # their keys come from several places
+_MERGED: Final = ("alarm", "counter", "deadband", "write")  # their keys come from several places
 _SECRET: Final = ("password", "passphrase", "secret", "token")
-_DURATIONS: Final = ("scan", "stale", "alarm.delay", "write.every")
+_DURATIONS: Final = (
+    *("scan", "stale", "heartbeat", "deadband.time"),
+    *("alarm.delay", "write.every", "write.readback"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +126,8 @@ def _said(layer: Layer) -> Iterator[tuple[str, Any, Written]]:
             continue
         key, value = field.alias or name, getattr(layer.words, name)
         at = layer.at.at(key)
+        if isinstance(value, DeadbandWords) and value.change is not None and value.time is None:
+            value = value.change  # as most people write it
         if key not in _MERGED or not isinstance(value, Words) or not value.model_fields_set:
             yield key, True if isinstance(value, Words) else value, at
             continue

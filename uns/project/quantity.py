@@ -12,6 +12,7 @@ __all__ = [
     "WordError",
     "read_deadband",
     "read_duration",
+    "read_readback",
     "read_series",
     "shortened",
     "shown",
@@ -93,6 +94,16 @@ def read_deadband(text: Any) -> Deadband:
     raise WordError(
         f"{shown(text)} is not a deadband", hint="a number in the tag's unit, or a percentage: `1%`"
     )
+
+
+READBACK_S = 5.0  # how long `readback: true` waits: a PLC takes a scan or two, a gateway seconds
+
+
+def read_readback(text: Any) -> Any:
+    """Seconds that a device has to show a written value; none where it is not asked."""
+    if isinstance(text, bool):
+        return READBACK_S if text else None
+    return read_duration(text)
 
 
 def read_series(words: Any) -> tuple[str | int, ...]:

@@ -30,7 +30,7 @@ from uns.project.sparkplug_words import (
 )
 from uns.project.states import PACKML
 from uns.project.template import FILTERS
-from uns.project.words import CounterWords
+from uns.project.words import CounterWords, DeadbandWords
 from uns.route.words import CounterWords as TriggerCounterWords
 from uns.route.words import ForEachWords, RouteWords, TemplateWords
 
@@ -69,6 +69,7 @@ _SECTIONS: tuple[tuple[str, str, type[BaseModel]], ...] = (
     ("types", "A type, by name.", TypeWords),
     ("tags of a type", "A tag, by name. A key with nothing after it is a Float.", TagWords),
     ("alarm", "", AlarmWords),
+    ("deadband", "A number or a percentage is its `change`.", DeadbandWords),
     ("counter", "", CounterWords),
     ("write", "", WriteWords),
     ("bindings", "A binding, by name.", BindingWords),

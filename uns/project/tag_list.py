@@ -200,11 +200,15 @@ _FIRST_OF = {"range": "lo", "scale": "raw_lo"}
 
 
 def _row(words: Mapping[str, Any], said: Mapping[str, Cell], name: Cell) -> Node:
-    """Where the words of a row are: each in its cell, `alarm` and `counter` in several."""
+    """Where the words of a row are: each in its cell, mappings in several."""
     below: dict[str, Any] = {}
     for word, value in words.items():
         if word == "alarm":
             cells = {key: said[f"alarm_{key}"] for key in value}
+            below[word] = _node(value, next(iter(cells.values())), cells, cells)
+        elif word == "deadband":
+            names = {"change": "deadband", "time": "deadband_time"}
+            cells = {key: said[names[key]] for key in value}
             below[word] = _node(value, next(iter(cells.values())), cells, cells)
         elif word == "counter" and "rollover" in said:
             below[word] = _node(value, said["rollover"], {}, {"rollover": said["rollover"]})

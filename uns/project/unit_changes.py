@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from uns.project.diagnose import Diagnostic, Severity, diagnostic
 from uns.project.draft import Draft, written_at
 from uns.project.lineage import Layer, Layers
+from uns.project.words import DeadbandWords
 from uns.units import Unit, UnitError, conversion
 from uns.units.spelling import MISTAKEN
 
@@ -82,7 +83,9 @@ def _left_in_old(layers: Layers, number: int) -> list[str]:
 
 def _says_number(layer: Layer, key: str) -> bool:
     value = getattr(layer.words, key)
-    return value is not None and not (key == "deadband" and value.is_percent)
+    if isinstance(value, DeadbandWords):
+        return value.change is not None and not value.change.is_percent
+    return value is not None
 
 
 def _scale(old: Unit, new: Unit) -> str:

@@ -11,13 +11,21 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from uns.errors import ProjectError
 from uns.hierarchy import name_problem, slug
-from uns.project.quantity import WordError, read_duration, read_series, shown
+from uns.project.quantity import (
+    Deadband,
+    WordError,
+    read_deadband,
+    read_duration,
+    read_series,
+    shown,
+)
 from uns.topic import TopicFilter
 
 __all__ = [
     "EVERY_TAG",
     "BoundName",
     "CounterWords",
+    "DeadbandWords",
     "Deliver",
     "Duration",
     "Filter",
@@ -33,6 +41,7 @@ __all__ = [
     "or_nothing",
     "read_address",
     "read_all_tags",
+    "read_band",
     "tag_name",
 ]
 
@@ -154,3 +163,26 @@ class CounterWords(Words):
     rollover: int | None = Field(
         None, gt=0, description="The value at which it starts again at 0.", examples=["65536"]
     )
+
+
+class DeadbandWords(Words):
+    """How much a value must change, and how long that may wait, until it is published."""
+
+    change: Annotated[Deadband, BeforeValidator(read_deadband)] | None = Field(
+        None,
+        description="A smaller change is not published: in `unit`, or a percentage of `range`.",
+        examples=["0.5", "1%"],
+    )
+    time: Duration | None = Field(
+        None,
+        description="At most one publish in this time. The newest of the values that waited "
+        "follows when it is over, and a change of quality at once.",
+        examples=["5s"],
+    )
+
+
+def read_band(word: Any) -> Any:
+    """A number or a percentage is a whole deadband: its `change`, and no `time`."""
+    if isinstance(word, Mapping | DeadbandWords):
+        return word
+    return DeadbandWords(change=read_deadband(word), time=None)

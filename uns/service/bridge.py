@@ -14,8 +14,7 @@ from types import MappingProxyType
 from bridges.driver import BoundTag, Driver
 from uns.derived import Derived
 from uns.equipment import Connection, Machine
-from uns.errors import DeviceError
-from uns.metric import Reading, Value
+from uns.metric import Reading
 from uns.mqtt import Broker
 from uns.project.project import Project
 from uns.reporting import Reporter
@@ -25,13 +24,14 @@ from uns.service.connection_flow import FlowSource
 from uns.service.cursor_keeper import CursorKeeper
 from uns.service.cursors import Cursors
 from uns.service.definitions import definitions_of, devices_of
-from uns.service.device_writes import DeviceWrites, Write, refusal
+from uns.service.device_writes import DeviceWrites, refusal
 from uns.service.edge import EdgeNodeService, now_ms
 from uns.service.late_values import LateValues
 from uns.service.open_tasks import OpenTasks
 from uns.service.pace import Pace
 from uns.service.roster import Device, Roster, device_id_of
 from uns.service.supervise import keep_running
+from uns.service.writable_device import WritableDevice
 from uns.sparkplug import (
     Command,
     EdgeNode,
@@ -109,7 +109,7 @@ class BridgeService:
             self._is_full,
         )
         self._links = self._new_links(project)
-        self._writes = {key: DeviceWrites(self._write_over(key)) for key in self._links}
+        self._writes = {key: DeviceWrites(self._writable(key)) for key in self._links}
         self._tasks = OpenTasks()
 
     @property
@@ -195,7 +195,7 @@ class BridgeService:
         new = [key for key, link in self._links.items() if not link.is_served_by(before.get(key))]
         gone_writes = [key for key in self._writes if key not in self._links]
         new_writes = [key for key in self._links if key not in self._writes]
-        self._writes |= {key: DeviceWrites(self._write_over(key)) for key in new_writes}
+        self._writes |= {key: DeviceWrites(self._writable(key)) for key in new_writes}
         for key in gone_writes:
             del self._writes[key]
         await self._tasks.stop(
@@ -283,10 +283,16 @@ class BridgeService:
             pace=self._pace,
             window_s=self._settings.backlog.window_s,
             on_command=lambda command: self._commanded(node, command),
+            is_kept=lambda device_id, name: self._is_kept(node, device_id, name),
         )
         for machine in machines:
             self._roster.put(machine, service)
         return service
+
+    def _is_kept(self, node: NodeId, device_id: str, name: str) -> bool:
+        """Whether a metric is worth something when it is late; the node's own are."""
+        handle = self._roster.handle_of(node, device_id, name)
+        return handle is None or self._roster.tags[handle].is_kept
 
     def _new_links(
         self, project: Project, known: Mapping[str, _Link] = _NO_LINKS
@@ -457,15 +463,11 @@ class BridgeService:
         else:
             log.warning("%s cannot be set: %s", tag.topic.text, refusal(tag, command.value))
 
-    def _write_over(self, key: str) -> Write:
+    def _writable(self, key: str) -> WritableDevice:
         """How to write to a device, whichever session it has then."""
-
-        async def write(items: Sequence[tuple[int, Value]]) -> Sequence[str]:
-            if any(handle not in self._roster.tags for handle, _ in items):
-                raise DeviceError("the project was changed meanwhile")
-            return await self._links[key].supervisor.write(items)
-
-        return write
+        return WritableDevice(
+            self._roster.tags, self._reporter, lambda: self._links[key].supervisor
+        )
 
 
 def _by_node(machines: Iterable[Machine]) -> dict[NodeId, list[Machine]]:

@@ -81,9 +81,9 @@ class EdgeNodeService:
         pace: Pace,
         window_s: float,
         on_command: Callable[[Command], None],
-        unkept: frozenset[int] = frozenset(),
+        is_kept: Callable[[str, str], bool] = lambda _device_id, _name: True,
     ) -> None:
-        """`unkept` holds the aliases of metrics that are worth nothing when they are late."""
+        """`is_kept(device_id, name)` is whether a metric is worth something when it is late."""
         self.edge = edge
         self.health = EdgeHealth()
         self._node = str(edge.node)
@@ -94,7 +94,7 @@ class EdgeNodeService:
         self._wake = asyncio.Event()
         self._replay = Replay(backlog, self._node, pace, window_s, on_change=self._wake.set)
         self._on_command = on_command
-        self._unkept = unkept
+        self._is_kept = is_kept
         self._names: dict[str, dict[int, str]] = {}
         self._up: dict[str, None] = {"": None}
         self._waiting: dict[str, list[Reading]] = {}
@@ -354,21 +354,21 @@ class EdgeNodeService:
             [
                 (names[alias], value, int(quality), stamp_ms or at_ms or now_ms())
                 for alias, value, quality, stamp_ms in readings
-                if alias in names and quality != Quality.STALE
+                if alias in names
+                and quality != Quality.STALE
+                and self._is_kept(device_id, names[alias])
             ],
         )
         self._replay.nudge()
 
     def _names_of(self, device_id: str) -> dict[int, str]:
-        """The metrics of a device that are kept, by alias; none for one that is gone."""
+        """The metrics of a device, by alias; none for one that is gone."""
         if device_id not in self._names:
             try:
                 aliases = self.edge.aliases(device_id)
             except KeyError:
                 aliases = {}
-            self._names[device_id] = {
-                alias: name for name, alias in aliases.items() if alias not in self._unkept
-            }
+            self._names[device_id] = {alias: name for name, alias in aliases.items()}
         return self._names[device_id]
 
     # ------------------------------------------------------------------ the backlog

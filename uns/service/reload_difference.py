@@ -109,7 +109,7 @@ def as_read(tag: Tag) -> tuple[Any, ...]:
     """All that decides how a tag is read from its device, and what of it is reported as what."""
     return (
         *(tag.source, tag.datatype, tag.unit, tag.scan_s, tag.deliver_every),
-        *(tag.scale, tag.deadband, tag.stale_s),
+        *(tag.scale, tag.deadband, tag.deadband_s, tag.heartbeat_s, tag.stale_s),
     )
 
 
