@@ -21,7 +21,7 @@ def typed(found: Any, datatype: DataType) -> Value:
         return found
     if isinstance(found, list | dict):
         kind = "a list" if isinstance(found, list) else "an object"
-        raise LookupError(f"there stands {kind}, and a tag is one value")
+        raise LookupError(f"there stands {kind}, and a tag is one value")  # noqa: TRY004 - as paths do
     text = str(found).strip()
     if datatype.is_text or not text:
         return str(found) if datatype.is_text else None

@@ -50,6 +50,7 @@ class MqttConfig(DriverConfig):
         default=(),
         max_length=50,
         description="topic filters to name what nobody reads in: `legacy/+line/cw/data`",
+        json_schema_extra={"type": ["array", "string"]},
     )
     host_id: str = Field(
         default="", description="Sparkplug: be a host application of this name; else only listen"

@@ -8,15 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from bridges.modbus import ModbusDriver
-from bridges.opcua import OpcUaDriver
+from bridges import DRIVERS, get_driver
 from uns.project.catalogue import Catalogue
 from uns.project.load import load
 from uns.project.project import Project
 from uns.sim.aurora import demo_project_folder
 from uns.sim.move import moved
 
-_CATALOGUE = Catalogue(drivers={"modbus": ModbusDriver, "opcua": OpcUaDriver})
+_CATALOGUE = Catalogue(drivers={name: get_driver(name) for name in DRIVERS})
 _SMALL = """
 enterprise: small
 types:

@@ -7,16 +7,17 @@ from uns.sim.dirt import dirt_of
 from uns.sim.move import is_here, moved
 
 
-def test_it_is_big_and_speaks_two_protocols(aurora):
-    """At least 560 topics without a finding, over OPC UA and Modbus, on two sites."""
+def test_it_is_big_and_speaks_eight_protocols(aurora):
+    """At least 560 topics without a finding, over eight drivers, on two sites."""
     assert aurora.tag_count >= 560
-    assert {link.driver for link in aurora.connections.values()} == {"opcua", "modbus"}
+    drivers = {"file", "http", "logix", "modbus", "mqtt", "opcua", "s7", "sql"}
+    assert drivers == {link.driver for link in aurora.connections.values()}
     assert {machine.site for machine in aurora.machines} == {"leeds", "porto"}
 
 
 def test_a_machine_type_is_the_same_on_both_sites(aurora):
     """A filler in Leeds and one in Porto have the same tags, units and types."""
-    for kind in ("filler", "labeller", "palletiser", "meter"):
+    for kind in ("filler", "checkweigher", "labeller", "palletiser", "meter"):
         shapes = {
             tuple((tag.name, tag.datatype, tag.unit) for tag in machine.tags)
             for machine in aurora.machines
@@ -59,9 +60,14 @@ def test_moving_keeps_keys_and_shares_ports(aurora):
     again = moved(aurora)
     assert list(aurora.connections) == list(again.connections)
     assert aurora.machines == again.machines
-    ports = {link.config.endpoint()[1] for link in again.connections.values()}
-    assert len(ports) == len(again.connections)
-    assert ports.isdisjoint(link.config.endpoint()[1] for link in aurora.connections.values())
+    ports, before = _ports(again), _ports(aurora)
+    assert len(set(ports)) == len(ports) == len(before)
+    assert set(ports).isdisjoint(before)
+
+
+def _ports(project):
+    places = [link.config.endpoint() for link in project.connections.values()]
+    return [place[1] for place in places if place is not None]
 
 
 def test_a_far_project_moves_here(far):

@@ -154,12 +154,13 @@ async def test_bits_floats_and_scaled_counters_lie_at_their_addresses(small):
 
 
 @pytest.mark.skipif(shutil.which("mbpoll") is None, reason="mbpoll is not installed")
-async def test_mbpoll_reads_the_demo_plant(aurora):
+async def test_mbpoll_reads_the_demo_plant(aurora, tmp_path):
     """An independent Modbus client reads a filler's counter and a meter that swaps words."""
     filler = "aurora/porto/packaging/line1/filler"
-    async with SimulatedPlant(aurora) as plant:
+    async with SimulatedPlant(aurora, home=tmp_path) as plant:
         await plant.wind_down()
-        ports = {key: link.config.endpoint()[1] for key, link in aurora.connections.items()}
+        places = {key: link.config.endpoint() for key, link in aurora.connections.items()}
+        ports = {key: place[1] for key, place in places.items() if place is not None}
         counted = await _mbpoll(ports["modbus://127.0.0.1:15021"], 1, "4:int", 8, "-B")
         made = plant.truth()["lines"]["aurora/porto/packaging/line1"]["machines"][filler]
         assert made["good"] == int(counted)
@@ -181,10 +182,10 @@ async def _mbpoll(port: int, unit: int, kind: str, start: int, *more: str) -> st
     return found[0].split()[1]
 
 
-async def test_an_opcua_client_reads_the_demo_plant(aurora):
+async def test_an_opcua_client_reads_the_demo_plant(aurora, tmp_path):
     """An OPC UA client finds the machines by name, counters exact, one sensor failed."""
     failing = "aurora/leeds/packaging/line2/filler/product_temp"
-    plant = SimulatedPlant(aurora)
+    plant = SimulatedPlant(aurora, home=tmp_path)
     plant.dirt = Dirt({failing: Window(0, 1000, 1000)}, {})
     async with plant:
         await asyncio.sleep(2)

@@ -29,7 +29,7 @@ def lines_of(machines: Sequence[Machine], seed: int) -> dict[str, SimulatedLine]
         row = rows.setdefault(machine.line.text, {})
         rng = random.Random(f"{seed}:{machine.topic}")
         good = rng.randrange(_LEAST_FIRST, _MOST_FIRST)
-        rate = _most_per_h(machine) * min(_FIRST_SHARE * _FASTER ** len(row), 1.0)
+        rate = _rate_per_h(machine, [one.nominal_per_h for one in row.values()])
         row[machine.topic.text] = SimulatedMachine(rate, rng, good=good, bad=good // _SCRAP_SHARE)
     prefixes = _prefixes(rows)
     return {
@@ -47,13 +47,21 @@ def _makes_pieces(machine: Machine) -> bool:
     )
 
 
-def _most_per_h(machine: Machine) -> float:
+def _rate_per_h(machine: Machine, before: Sequence[float]) -> float:
+    """How fast a machine works that stands behind others; its speed tag says how fast it can."""
+    most = _most_per_h(machine)
+    if most is not None:
+        return most * min(_FIRST_SHARE * _FASTER ** len(before), 1.0)
+    return before[-1] * _FASTER if before else _USUAL_RATE_PER_H
+
+
+def _most_per_h(machine: Machine) -> float | None:
     """The greatest speed of a machine in pieces per hour, from the range of its speed tag."""
     for tag in machine.tags:
         thing, _, time = tag.unit.rpartition("/")
         if thing.startswith("{") and tag.high and time in _HOURLY:
             return tag.high * _HOURLY[time]
-    return _USUAL_RATE_PER_H / _FIRST_SHARE
+    return None
 
 
 def _book(prefix: str, seed: int, row: Iterable[SimulatedMachine]) -> OrderBook:

@@ -35,6 +35,10 @@ class SimulatedLine:
         """The running order."""
         return self._book.order(self.number)
 
+    def seen_from(self, topic: str) -> SimulatedMachine:
+        """The machine at `topic`; what makes nothing itself (an order desk) sees the first one."""
+        return self.machines.get(topic) or next(iter(self.machines.values()))
+
     def power_up(self, now_ms: int) -> None:
         """Go on with the order that was running before a power cut, or begin the first."""
         self._last_ms = now_ms

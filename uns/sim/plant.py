@@ -133,7 +133,7 @@ class SimulatedPlant:
         found: list[_Served] = []
         for machine in self._project.machines:
             line = self._lines.get(machine.line.text)
-            maker = line.machines.get(machine.topic.text) if line else None
+            maker = line.seen_from(machine.topic.text) if line else None
             tags = {tag.name: tag for tag in machine.tags}
             scene = Scene(maker, self._totals, tags, self._seed)
             for tag in machine.tags:
