@@ -18,6 +18,7 @@ PARTS = (
     "logix",
     "opcua",
     "namespace",
+    "bridge",
     "pipeline",
 )
 
@@ -30,7 +31,7 @@ def main() -> None:
     for part in parts:
         console.print(f"measuring {part} ...", style="dim")
         for row in importlib.import_module(part).rows():
-            table.add_row(row.part, row.what, row.rate, row.cpu, row.aim)
+            table.add_row(row.part, row.what, row.rate, row.cpu, row.verdict)
     console.print(table)
 
 

@@ -7,37 +7,32 @@ Both ways send as many messages to the same subscriber through the same Mosquitt
 The loop is closed (at most WINDOW messages ahead of the subscriber), so no queue overflows and
 every message that is sent is counted as received.
 
-The CPU cost depends on the machine, and on what else runs on it. The row `this machine` tells
-how long upb, which is none of ours, takes for one metric right before and after; that ratio
-is a hint at how two machines compare, no conversion.
+The CPU cost depends on the machine, and on what else runs on it: see yardstick.py.
 """
 
 from __future__ import annotations
 
 import asyncio
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-from codec import upb_encode_us
 from raw import RawPeer, publish_packet, pumped
+from running import running
 from table import Row, process_cpu_s
+from yardstick import Yardstick
 
 from uns.metric import DataType, Quality
 from uns.service.broker import MosquittoBroker
 from uns.sparkplug import EdgeNode, MetricDefinition, NodeId
 
 MACHINES, TAGS = 10, 100
-TOTAL = 400_000
+TOTAL = 200_000
 WINDOW = 20_000
 ROUNDS = 3
 START_MS = 1_700_000_000_000
-UPB_WHEN_PROMISED_US = 0.30  # on the machine, and at the time, that the 3 µs were promised for
 
 PROJECT = """\
 enterprise: bench
@@ -53,21 +48,13 @@ instances:
 
 def rows() -> Iterator[Row]:
     """Median of three rounds, the two ways in turn."""
-    speeds = [upb_encode_us()]
+    yardstick = Yardstick()
     try:
         limits, ours, cpus = asyncio.run(_measured())
     except FileNotFoundError as error:
         yield Row("Sparkplug → topics", f"not measured: {error}", "", "")
         return
-    speeds.append(upb_encode_us())
-    upb_us = statistics.mean(speeds)
-    slower = upb_us / UPB_WHEN_PROMISED_US
-    yield Row(
-        "Sparkplug → topics",
-        "this machine: upb add() and setattr",
-        f"{slower:.1f} times as slow as the machine of the promise",
-        f"{upb_us:.2f} µs/metric (there {UPB_WHEN_PROMISED_US:.2f})",
-    )
+    yield yardstick.row("Sparkplug → topics")
     limit, rate, cpu = (statistics.median(column) for column in (limits, ours, cpus))
     yield Row(
         "Sparkplug → topics",
@@ -81,6 +68,7 @@ def rows() -> Iterator[Row]:
         f"{rate / 1e3:.1f} k messages/s = {rate / limit:.0%} of the limit",
         f"{cpu:.2f} µs/metric in the namespace service",
         "≥ 85 %, ≤ 3 µs",
+        is_kept=rate >= 0.85 * limit and cpu <= 3,
     )
 
 
@@ -97,7 +85,8 @@ def _rounds(port: int, url: str, project: Path) -> tuple[list[float], list[float
     limits: list[float] = []
     ours: list[float] = []
     cpus: list[float] = []
-    with _namespace_service(project, url) as pid:
+    command = ["-m", "uns", "run", str(project), "-b", url, "--only", "namespace"]
+    with running(command, project.with_suffix(".log")) as pid:
         edge = _Edge(port)
         for _ in range(ROUNDS):
             limits.append(TOTAL / _limit(port))
@@ -105,22 +94,6 @@ def _rounds(port: int, url: str, project: Path) -> tuple[list[float], list[float
             ours.append(TOTAL / took)
             cpus.append(cpu_s / TOTAL * 1e6)
     return limits, ours, cpus
-
-
-@contextmanager
-def _namespace_service(project: Path, url: str) -> Iterator[int]:
-    """Run the namespace service and give its pid; what it says is shown only where it has died."""
-    command = [sys.executable, "-m", "uns", "run", str(project), "-b", url, "--only", "namespace"]
-    said = project.with_suffix(".log")
-    with said.open("wb") as log, subprocess.Popen(command, stdout=log, stderr=log) as service:
-        try:
-            yield service.pid
-        finally:
-            has_died = service.poll() is not None
-            service.terminate()
-            service.wait(10)
-            if has_died:
-                print(said.read_text(errors="replace"), file=sys.stderr)
 
 
 def _limit(port: int) -> float:

@@ -78,6 +78,23 @@ class RawPeer:
         self._rest = buffer[place:]
         return found
 
+    def messages(self) -> list[tuple[bytes, bytes]]:
+        """Read what is there (one recv); the topics and payloads of its whole PUBLISH packets."""
+        buffer = self._rest + self.socket.recv(_CHUNK)
+        place, found = 0, []
+        while (size := _size(buffer, place)) and place + size[0] <= len(buffer):
+            whole, head = size
+            if buffer[place] >> 4 == 3:
+                first = place + head + 2
+                last = first + int.from_bytes(buffer[first - 2 : first], "big")
+                if buffer[place] & 0x06:  # a packet id follows where QoS is above 0
+                    found.append((buffer[first:last], buffer[last + 2 : place + whole]))
+                else:
+                    found.append((buffer[first:last], buffer[last : place + whole]))
+            place += whole
+        self._rest = buffer[place:]
+        return found
+
     def drain(self, quiet_s: float = 0.5) -> int:
         """Read until nothing came for `quiet_s`; returns how many messages that was."""
         found = 0
@@ -89,6 +106,18 @@ class RawPeer:
         """Disconnect."""
         self.socket.sendall(b"\xe0\x00")
         self.socket.close()
+
+
+def _size(buffer: bytes, place: int) -> tuple[int, int] | None:
+    """The bytes of the packet at `place`, and of its fixed header; None while that is cut off."""
+    length = 0
+    for at in range(1, 5):
+        if place + at >= len(buffer):
+            return None
+        length |= (buffer[place + at] & 0x7F) << (7 * (at - 1))
+        if buffer[place + at] < 0x80:
+            return length + at + 1, at + 1
+    raise ValueError("no length of a packet")
 
 
 def pumped(

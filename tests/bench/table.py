@@ -23,6 +23,14 @@ class Row:
     rate: str
     cpu: str
     aim: str = ""
+    is_kept: bool | None = None  # None where there is nothing to keep, or nobody has compared
+
+    @property
+    def verdict(self) -> str:
+        """The aim, and whether it is kept here and now."""
+        if self.is_kept is None:
+            return self.aim
+        return f"{self.aim}: {'kept' if self.is_kept else 'NOT KEPT'}"
 
 
 def best_cpu_s(work: Callable[[], object], rounds: int = 7) -> float:
