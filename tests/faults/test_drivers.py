@@ -143,12 +143,14 @@ async def half_there(trial: Trial) -> None:
 async def hung(trial: Trial) -> None:
     trial.device.freeze()
     await asyncio.sleep(FAULT_S)
+    assert not trial.is_well, f"{trial.name} did not hang"
     trial.device.thaw()
 
 
 async def cut(trial: Trial) -> None:
     trial.proxy.cut()
     await asyncio.sleep(FAULT_S)
+    assert not trial.is_well, f"{trial.name} was not cut"
     trial.proxy.heal()
 
 
