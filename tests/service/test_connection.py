@@ -348,6 +348,7 @@ async def test_who_is_turned_away_comes_back_slowly():
     async with Supervised(Polled, script) as watched:
         await watched.until(lambda: watched.health.failures == 1)
         assert 30 <= watched.health.next_try_s <= 60
+        assert watched.health.is_denied
         await asyncio.sleep(0.5)
         assert 1 == script.opened
 

@@ -116,6 +116,7 @@ def test_a_change_is_said_at_once(rig: Rig) -> None:
         ({"tags_bad": 7, "tags_good": 0}, "problem"),
         ({"state": ConnectionState.DOWN, "phase": ConnectionPhase.BACKOFF}, "retrying"),
         ({"state": ConnectionState.DOWN, "phase": ConnectionPhase.STOPPED}, "stopped"),
+        ({"state": ConnectionState.DOWN, "is_denied": True}, "problem"),  # a wrong password
     ],
 )
 def test_the_state_is_one_word(rig: Rig, words: dict[str, Any], expected: str) -> None:

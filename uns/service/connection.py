@@ -228,6 +228,7 @@ class ConnectionSupervisor:
         health = self.health
         health.phase = ConnectionPhase.BACKOFF
         health.last_error = sentence
+        health.is_denied = is_denied
         longest_s = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2.0 ** min(health.failures, 16))
         if is_denied:
             longest_s = DENIED_PAUSE_S

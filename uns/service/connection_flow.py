@@ -203,7 +203,7 @@ def _state(health: ConnectionHealth) -> str:
     if health.phase in _SETTLED:
         return _SETTLED[health.phase]
     if health.state is ConnectionState.DOWN:  # a shorter loss is nobody's business yet
-        return "retrying"
+        return "problem" if health.is_denied else "retrying"
     if not health.tags_good and health.tags_bad:
         return "problem"
     return "degraded" if health.tags_bad else "running"

@@ -43,6 +43,7 @@ class ConnectionHealth:
     next_try_s: float = 0.0  # the pause that the last failure led to
     reconnects: int = 0
     last_error: str = ""
+    is_denied: bool = False  # the device answered last time, and did not let us in
     tags_good: int = 0  # tags that the device knows
     tags_bad: int = 0
     problems: dict[int, str] = field(default_factory=dict)  # handle → why the device refuses it
