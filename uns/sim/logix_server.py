@@ -21,11 +21,10 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Self
 
-from uns.errors import DeviceError
 from uns.metric import Value
 from uns.sim.logix_memory import LogixMemory, NotThere, Step, Symbol
+from uns.sim.tcp_server import TcpServer
 
 __all__ = ["LogixServer"]
 
@@ -52,26 +51,23 @@ class _Session:
     connections: dict[int, tuple[int, int]] = field(default_factory=dict)
 
 
-class LogixServer:
+class LogixServer(TcpServer):
     """A server on loopback; `port` 0 takes a free one, known as `port` once it listens.
 
     `ahead_us` is how far its clock is ahead of ours. `large = False` makes it refuse large
     connections, as old controllers do; `connections` is how many it has left to give.
     """
 
+    plays = "Logix controller"
+
     def __init__(self, host: str = "127.0.0.1", port: int = 0) -> None:
-        self.host = host
-        self.port = port
+        super().__init__(host, port)
         self.memory = LogixMemory()
         self.large = True
         self.connections = _MOST_SESSIONS
         self.ahead_us = 0
         self.requests: Counter[int] = Counter()  # service -> how often
         self._random = random.Random(port)
-        self._server: asyncio.Server | None = None
-        self._is_awake = asyncio.Event()
-        self._is_awake.set()
-        self._sessions: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
 
     def declare(self, path: str, kind: str) -> None:
         """Let there be a tag; see LogixMemory.declare."""
@@ -83,65 +79,14 @@ class LogixServer:
     def __getitem__(self, path: str) -> Value:
         return self.memory[path]
 
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.close()
-
-    async def start(self) -> None:
-        """Listen; raises DeviceError naming the port where another program has it."""
-        try:
-            self._server = await asyncio.start_server(self._serve, self.host, self.port)
-        except OSError as error:
-            raise DeviceError(
-                f"the simulated Logix controller cannot listen on {self.host}:{self.port}: {error.strerror}",
-                hint=f"stop the program that has port {self.port}, or choose another port",
-            ) from error
-        self.port = self._server.sockets[0].getsockname()[1]
-
-    async def close(self) -> None:
-        """Stop listening and drop every session; `start` may follow, on the same port."""
-        if self._server is not None:
-            self._server.close()
-            self._server = None
-        for task, writer in tuple(self._sessions.items()):
-            writer.transport.abort()
-            task.cancel()
-        await asyncio.gather(*self._sessions, return_exceptions=True)
-
-    def hang(self) -> None:
-        """Answer nothing from now on, and keep every connection open."""
-        self._is_awake.clear()
-
-    def resume(self) -> None:
-        """Answer again, the requests that waited first."""
-        self._is_awake.set()
-
-    @property
-    def clients(self) -> int:
-        """How many clients are connected."""
-        return len(self._sessions)
-
     # ------------------------------------------------------------ encapsulation
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None  # noqa: S101 - a stream callback always runs in a task
-        if len(self._sessions) >= _MOST_SESSIONS:
-            writer.transport.abort()
+    async def _session(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self.clients > _MOST_SESSIONS:
             return
-        self._sessions[task] = writer
         session = _Session()
-        try:
-            while await self._answer_one(session, reader, writer):
-                pass
-        except (asyncio.IncompleteReadError, OSError, struct.error, asyncio.CancelledError):
-            pass  # the client went away or broke the protocol, or close() ended us
-        finally:
-            del self._sessions[task]
-            writer.transport.abort()
+        while await self._answer_one(session, reader, writer):
+            pass
 
     async def _answer_one(
         self, session: _Session, reader: asyncio.StreamReader, writer: asyncio.StreamWriter

@@ -13,9 +13,8 @@ import asyncio
 import struct
 from collections import Counter
 from collections.abc import Callable, Iterable
-from typing import Self
 
-from uns.errors import DeviceError
+from uns.sim.tcp_server import TcpServer
 
 __all__ = ["ModbusServer", "UnitImage"]
 
@@ -149,8 +148,10 @@ class UnitImage:
         memory[byte] = memory[byte] | mask if is_set else memory[byte] & ~mask
 
 
-class ModbusServer:
-    """A server on loopback; `port` 0 takes a free one, known as `port` once it listens."""
+class ModbusServer(TcpServer):
+    """A server of one or more units, each with its own memory."""
+
+    plays = "Modbus device"
 
     def __init__(
         self,
@@ -161,67 +162,17 @@ class ModbusServer:
         cells: int = 10_000,
         on_written: Written | None = None,
     ) -> None:
-        self.host = host
-        self.port = port
+        super().__init__(host, port)
         self.units = {unit: UnitImage(cells) for unit in units}
         self.requests: Counter[tuple[int, int]] = Counter()  # (unit, function) -> how often
         self._on_written = on_written
-        self._server: asyncio.Server | None = None
-        self._is_awake = asyncio.Event()
-        self._is_awake.set()
-        self._sessions: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
 
     def __getitem__(self, unit: int) -> UnitImage:
         return self.units[unit]
 
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.close()
-
-    async def start(self) -> None:
-        """Listen; raises DeviceError naming the port where another program has it."""
-        try:
-            self._server = await asyncio.start_server(self._serve, self.host, self.port)
-        except OSError as error:
-            raise DeviceError(
-                f"the simulated Modbus device cannot listen on {self.host}:{self.port}: {error.strerror}",
-                hint=f"stop the program that has port {self.port}, or choose another port",
-            ) from error
-        self.port = self._server.sockets[0].getsockname()[1]
-
-    async def close(self) -> None:
-        """Stop listening and drop every session; `start` may follow, on the same port."""
-        if self._server is not None:
-            self._server.close()
-            self._server = None
-        for task, writer in tuple(self._sessions.items()):
-            writer.transport.abort()
-            task.cancel()
-        await asyncio.gather(*self._sessions, return_exceptions=True)
-
-    def hang(self) -> None:
-        """Answer nothing from now on, and keep every connection open."""
-        self._is_awake.clear()
-
-    def resume(self) -> None:
-        """Answer again, the requests that waited first."""
-        self._is_awake.set()
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None  # noqa: S101 - a stream callback always runs in a task
-        self._sessions[task] = writer
-        try:
-            while True:
-                await self._answer_one(reader, writer)
-        except (asyncio.IncompleteReadError, OSError, asyncio.CancelledError):
-            pass  # the client went away, or close() ended us
-        finally:
-            del self._sessions[task]
-            writer.transport.abort()
+    async def _session(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            await self._answer_one(reader, writer)
 
     async def _answer_one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         header = await reader.readexactly(7)

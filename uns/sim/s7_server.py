@@ -14,10 +14,9 @@ import asyncio
 import struct
 from collections import Counter
 from collections.abc import Callable, Mapping
-from typing import Self
 
-from uns.errors import DeviceError
 from uns.sim.s7_memory import S7Memory
+from uns.sim.tcp_server import TcpServer
 
 __all__ = ["S7Server"]
 
@@ -46,11 +45,13 @@ class _Refused(Exception):  # noqa: N818 - an answer of the protocol, not an err
         self.code = code
 
 
-class S7Server:
+class S7Server(TcpServer):
     """A CPU on loopback; `port` 0 takes a free one, known as `port` once it listens.
 
     `permits_put_get = False` makes it refuse every read and write, as a new S7-1500 does.
     """
+
+    plays = "S7"
 
     def __init__(
         self,
@@ -61,66 +62,16 @@ class S7Server:
         pdu: int = 480,
         on_written: Written | None = None,
     ) -> None:
-        self.host = host
-        self.port = port
+        super().__init__(host, port)
         self.memory = S7Memory(sizes)
         self.permits_put_get = True
         self.requests: Counter[int] = Counter()  # by function
         self._pdu = pdu
         self._on_written = on_written
-        self._server: asyncio.Server | None = None
-        self._is_awake = asyncio.Event()
-        self._is_awake.set()
-        self._sessions: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
 
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.close()
-
-    async def start(self) -> None:
-        """Listen; raises DeviceError naming the port where another program has it."""
-        try:
-            self._server = await asyncio.start_server(self._serve, self.host, self.port)
-        except OSError as error:
-            raise DeviceError(
-                f"the simulated S7 cannot listen on {self.host}:{self.port}: {error.strerror}",
-                hint=f"stop the program that has port {self.port}, or choose another port",
-            ) from error
-        self.port = self._server.sockets[0].getsockname()[1]
-
-    async def close(self) -> None:
-        """Stop listening and drop every session; `start` may follow, on the same port."""
-        if self._server is not None:
-            self._server.close()
-            self._server = None
-        for task, writer in tuple(self._sessions.items()):
-            writer.transport.abort()
-            task.cancel()
-        await asyncio.gather(*self._sessions, return_exceptions=True)
-
-    def hang(self) -> None:
-        """Answer nothing from now on, and keep every connection open."""
-        self._is_awake.clear()
-
-    def resume(self) -> None:
-        """Answer again, also what was asked meanwhile."""
-        self._is_awake.set()
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None  # noqa: S101 - a stream callback always runs in a task
-        self._sessions[task] = writer
-        try:
-            while True:
-                await self._answer_one(reader, writer)
-        except (asyncio.IncompleteReadError, OSError, asyncio.CancelledError):
-            pass  # the client went away or speaks something else, or close() ended us
-        finally:
-            del self._sessions[task]
-            writer.transport.abort()
+    async def _session(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            await self._answer_one(reader, writer)
 
     async def _answer_one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         version, _, length = _TPKT.unpack(await reader.readexactly(_TPKT.size))
