@@ -2,40 +2,59 @@
 
 from __future__ import annotations
 
+import math
+import re
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any
 
-__all__ = ["milliseconds"]
+__all__ = ["EPOCH_UNITS", "LATEST_MS", "milliseconds"]
 
-_SECONDS_UNTIL: Final = 100_000_000_000  # a greater number is milliseconds (the year 5138)
+LATEST_MS = 253_402_300_799_999  # the last millisecond of the year 9999, which RFC 3339 ends with
+
+#: What a number of seconds, milliseconds, microseconds and nanoseconds stays below until 5138,
+#: and what makes milliseconds of it.
+EPOCH_UNITS = ((1e11, 1_000.0), (1e14, 1.0), (1e17, 1e-3), (1e20, 1e-6))
+
+_NUMBER = re.compile(r"[+-]?(?:[0-9]{1,20}|[0-9]{0,20}\.?[0-9]{1,20}(?:[eE][+-]?[0-9]{1,3})?)")
+_LONGEST = 64  # characters of a time worth reading
+_SHOWN = 40  # characters of a value in a sentence
 
 
 def milliseconds(found: Any) -> int:
-    """A time as milliseconds since 1970 UTC: RFC 3339, seconds or milliseconds; 0 for none.
+    """Milliseconds since 1970 UTC: RFC 3339, or a number of s, ms, µs or ns; raises ValueError.
 
-    A time without a zone is UTC.
+    A time without a zone is taken for UTC.
 
-    >>> milliseconds("2026-01-08T10:30:00.5Z"), milliseconds(1767868200.5), milliseconds("soon")
-    (1767868200500, 1767868200500, 0)
+    >>> milliseconds("2026-01-08T10:30:00.5Z"), milliseconds(1767868200.5)
+    (1767868200500, 1767868200500)
     """
-    if isinstance(found, bool) or found is None:
-        return 0
-    if isinstance(found, int | float):
-        return _of_number(float(found))
-    text = str(found).strip()
+    if isinstance(found, str):
+        text = found.strip()[:_LONGEST]
+        if _NUMBER.fullmatch(text):
+            found = float(text)
+        else:
+            return _checked(_calendar(text) * 1000, found)
     try:
-        return _of_number(float(text))
-    except ValueError:
-        pass
+        number = math.nan if isinstance(found, bool) else float(found)
+    except (TypeError, OverflowError):
+        raise ValueError(f"{_shown(found)} is no time") from None
+    factor = next((factor for below, factor in EPOCH_UNITS if abs(number) < below), math.nan)
+    return _checked(number * factor, found)
+
+
+def _calendar(text: str) -> float:
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
-        return 0
-    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return round(aware.timestamp() * 1000)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        raise ValueError(f"{_shown(text)} is no time") from None
 
 
-def _of_number(number: float) -> int:
-    if not 0 < number < _SECONDS_UNTIL * 1000:
-        return 0
-    return round(number) if number > _SECONDS_UNTIL else round(number * 1000)
+def _checked(at_ms: float, found: Any) -> int:
+    if not 0 < at_ms <= LATEST_MS:  # NaN is not either
+        raise ValueError(f"{_shown(found)} is no time")
+    return round(at_ms)
+
+
+def _shown(found: Any) -> str:
+    return f"`{str(found)[:_SHOWN]}`" if isinstance(found, str | int | float) else "what is there"

@@ -16,6 +16,7 @@ from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from bridges.moments import EPOCH_UNITS, LATEST_MS
 from uns.errors import AddressError
 from uns.metric import DataType, Value
 
@@ -23,8 +24,6 @@ __all__ = ["Moments", "RowAddress", "key_text", "parse_row", "split_key", "value
 
 _PLAIN = re.compile(r'[^/"]*')
 _QUOTED = re.compile(r'"((?:[^"]|"")*)"')
-_LAST_MS = 253_402_300_799_999  # the last millisecond of the year 9999 (RFC 3339)
-_EPOCH_UNITS = ((1e11, 1000.0), (1e14, 1.0), (1e17, 1e-3), (1e20, 1e-6))  # s, ms, µs, ns
 _DATE_DIGITS = 8  # 20260108 is a day, longer numbers are seconds since 1970
 
 
@@ -95,7 +94,7 @@ class Moments:
         if moment.tzinfo is None:
             moment = moment.replace(tzinfo=self._zone)
         stamp = (moment - _EPOCH) // _MILLISECOND
-        if not 0 < stamp <= _LAST_MS:
+        if not 0 < stamp <= LATEST_MS:
             raise ValueError(f"`{cell}` is no time after 1970")
         return stamp
 
@@ -191,7 +190,7 @@ def _quoted(name: str) -> str:
 
 def _since_1970(number: float) -> datetime:
     """Seconds, or the finer units that some systems count in; their size tells."""
-    for below, to_ms in _EPOCH_UNITS:
+    for below, to_ms in EPOCH_UNITS:
         if 0 <= number < below:
             return _EPOCH + timedelta(milliseconds=number * to_ms)
     raise ValueError(f"`{number:g}` is no time since 1970")

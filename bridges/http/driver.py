@@ -198,7 +198,7 @@ class HttpDriver(PollDriver):
             return 0
         try:
             return milliseconds(self._timestamp.get(document.json))
-        except (LookupError, NotServedError):  # an XML page of the same server has none
+        except (LookupError, ValueError, NotServedError):  # an XML page, say, has none
             return 0
 
     def _tell(self, request: str, problem: str) -> None:

@@ -174,7 +174,10 @@ def _header(root: Element) -> dict[str, str]:
 def _reading(tag: BoundTag, one: Element) -> Reading:
     """A sample or event is its text; a condition is its state: Normal, Warning, Fault."""
     name = one.tag.rpartition("}")[2]
-    at_ms = milliseconds(one.get("timestamp"))
+    try:
+        at_ms = milliseconds(one.get("timestamp"))
+    except ValueError:
+        at_ms = 0  # the time of reading counts
     text = name if name in _CONDITIONS else (one.text or "").strip()
     if text.upper() == _UNAVAILABLE:
         return tag.handle, None, _BAD, at_ms

@@ -6,9 +6,7 @@ Payloads come from anybody: whatever they hold ends in a value or in a ValueErro
 from __future__ import annotations
 
 import json
-import math
 import re
-from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -16,15 +14,12 @@ import msgspec
 from uns.metric import DataType, Quality, Value
 from uns.sparkplug.quality import read_quality
 
-__all__ = ["document", "leaf", "plain", "quality_of", "time_of"]
+__all__ = ["document", "leaf", "plain", "quality_of"]
 
-_LATEST_MS = 253_402_300_799_999  # the last millisecond of the year 9999
 _NUMBER = re.compile(r"[+-]?(?:[0-9]{1,20}|[0-9]{0,20}\.?[0-9]{1,20}(?:[eE][+-]?[0-9]{1,3})?)")
 _MAX_NUMBER = 64  # characters of a number worth reading
 _SHOWN = 40  # characters of a value in a sentence
 _TRUTHS = {"true": True, "false": False}
-# what a number of seconds, milliseconds, microseconds and nanoseconds stays below until 5138
-_UNITS = ((1e11, 1_000.0), (1e14, 1.0), (1e17, 1e-3), (float("inf"), 1e-6))
 _WORDS = {
     "good": Quality.GOOD,
     "ok": Quality.GOOD,
@@ -95,25 +90,6 @@ def plain(payload: bytes, datatype: DataType) -> Value:
     return _TRUTHS.get(text.lower(), text)
 
 
-def time_of(found: Any) -> int:
-    """Milliseconds since 1970 UTC: RFC 3339, or a number of s, ms, µs or ns; raises ValueError.
-
-    A time without a zone is taken for UTC.
-    """
-    if isinstance(found, str):
-        text = found.strip()[:_MAX_NUMBER]
-        if _NUMBER.fullmatch(text):
-            found = float(text)
-        else:
-            return _checked(_calendar(text) * 1000, found)
-    try:
-        number = math.nan if isinstance(found, bool) else float(found)
-    except (TypeError, OverflowError):
-        raise ValueError(f"{_shown(found)} is no time") from None
-    factor = next((factor for below, factor in _UNITS if abs(number) < below), math.nan)
-    return _checked(number * factor, found)
-
-
 def quality_of(found: Any) -> int:
     """The quality that a word, an OPC code or a truth stands for; Uncertain where none does."""
     match found:
@@ -127,21 +103,3 @@ def quality_of(found: Any) -> int:
         case int():
             return int(read_quality(found)[0])
     return int(Quality.UNCERTAIN)
-
-
-def _calendar(text: str) -> float:
-    try:
-        moment = datetime.fromisoformat(text)
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
-    except (ValueError, OverflowError):
-        raise ValueError(f"{_shown(text)} is no time") from None
-
-
-def _checked(at_ms: float, found: Any) -> int:
-    if not 0 < at_ms <= _LATEST_MS:  # NaN is not either
-        raise ValueError(f"{_shown(found)} is no time")
-    return round(at_ms)
-
-
-def _shown(found: Any) -> str:
-    return f"`{str(found)[:_SHOWN]}`" if isinstance(found, str | int | float) else "what is there"

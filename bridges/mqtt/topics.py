@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bridges.driver import BoundTag
+from bridges.moments import milliseconds
 from bridges.mqtt.address import TopicAddress, Trust
-from bridges.mqtt.payload import document, leaf, plain, quality_of, time_of
+from bridges.mqtt.payload import document, leaf, plain, quality_of
 from bridges.paths import JsonPath
 from uns.message import Message
 from uns.metric import Quality, Reading, Value
@@ -236,7 +237,7 @@ class _Content:
             if trust.quality is not None:
                 quality = quality_of(trust.quality.get(self._taken_apart()))
             if trust.timestamp is not None:
-                at_ms = time_of(trust.timestamp.get(self._taken_apart()))
+                at_ms = milliseconds(trust.timestamp.get(self._taken_apart()))
         except (ValueError, LookupError) as error:
             quality, remark = min(quality, _UNCERTAIN), f"time or quality: {error.args[0]}"
         if not at_ms:

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridges.mqtt.payload import document, leaf, plain, quality_of, time_of
+from bridges.moments import milliseconds
+from bridges.mqtt.payload import document, leaf, plain, quality_of
 from uns.metric import DataType, Quality
 
 
@@ -60,7 +61,7 @@ def test_a_payload_that_is_no_value_says_why(payload, sentence):
 )
 def test_times_are_read_in_the_ways_that_people_write_them(found, at_ms):
     """RFC 3339, and numbers of seconds, milliseconds, microseconds or nanoseconds."""
-    assert at_ms == time_of(found)
+    assert at_ms == milliseconds(found)
 
 
 @pytest.mark.parametrize(
@@ -69,7 +70,7 @@ def test_times_are_read_in_the_ways_that_people_write_them(found, at_ms):
 def test_what_is_no_time_is_said_so(found):
     """Nothing is guessed."""
     with pytest.raises(ValueError, match="no time"):
-        time_of(found)
+        milliseconds(found)
 
 
 @pytest.mark.parametrize(
@@ -151,7 +152,7 @@ def test_any_value_is_a_time_and_a_quality_or_a_sentence(found):
     """No other exception leaves this module."""
     assert quality_of(found) in list(Quality)
     try:
-        at_ms = time_of(found)
+        at_ms = milliseconds(found)
     except ValueError:
         at_ms = 1
     assert 0 <= at_ms < 253_402_300_800_000
