@@ -109,6 +109,20 @@ class Line:
             reading = (self.edge.alias_of("filler", name), value, int(quality), _now())
             self._send(self.edge.observed("filler", [reading], _now()))
 
+    def count_over_births(self, births: int) -> None:
+        """Die and be born so often, each time with the next number of pieces, and say one more."""
+        alias = self.edge.alias_of("filler", "good")
+        messages = []
+        with self._lock:
+            for number in range(births):
+                good = int(Quality.GOOD)
+                messages += self.edge.device_down("filler", _now())
+                self.edge.observed("filler", [(alias, 100 + 2 * number, good, _now())], _now())
+                messages += self.edge.device_up("filler", _now())
+                said = [(alias, 101 + 2 * number, good, _now() + 1)]
+                messages += self.edge.observed("filler", said, _now())
+            self._send(messages)
+
     def late(self, name: str, value: object, at_ms: int) -> None:
         with self._lock:
             sample = (name, value, int(Quality.GOOD), at_ms)
@@ -382,3 +396,18 @@ async def test_a_stopped_service_says_so(mosquitto) -> None:
         )
         assert "offline" == reader.shown[SERVICE]["state"]
         assert "Stale" == reader.shown[f"{FILLER}/good"]["detail"]
+
+
+async def test_a_birth_shows_its_own_values_also_where_data_come_at_once(mosquitto) -> None:
+    """Each value of births and of the data right behind them is told, once and in order."""
+    async with (
+        serving(mosquitto.url),
+        reading(mosquitto.port, f"{FILLER}/good") as reader,
+        line(mosquitto.port) as edge,
+    ):
+        await until(lambda: f"{FILLER}/good" in reader.shown, "the first birth")
+        edge.count_over_births(20)
+        await until(lambda: reader.shown[f"{FILLER}/good"]["value"] == 139, "the last of the data")
+        told = [json.loads(payload) for _, payload, _, _ in reader.log]
+        good = [one["value"] for one in told if one["quality"] == "Good" and one["value"] >= 100]
+        assert list(range(100, 140)) == good

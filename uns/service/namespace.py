@@ -257,7 +257,8 @@ class NamespaceService:
                 is_first = False
                 async with self._turn:
                     now = now_ms()
-                    heard = [e for m in part for e in self._understood(m, now, server.name)]
+                    # one message at a time: a birth shows slots, which the next message changes
+                    heard = (e for m in part for e in self._understood(m, now, server.name))
                     await self._carry_out(heard, now)
 
     async def _tick(self) -> None:
@@ -287,7 +288,7 @@ class NamespaceService:
             log.exception("a message on %s stopped the host application", message.topic)
             return ()
 
-    async def _carry_out(self, events: Sequence[Event], now: int) -> None:
+    async def _carry_out(self, events: Iterable[Event], now: int) -> None:
         """Publish what events ask for and what they mean for the tree."""
         out = Output.empty()
         for event in events:
