@@ -18,6 +18,7 @@ PARTS = (
     "logix",
     "opcua",
     "namespace",
+    "demo",
     "bridge",
     "pipeline",
 )

@@ -8,7 +8,6 @@ after the moment it was read from the PLC.
 from __future__ import annotations
 
 import asyncio
-import json
 import select
 import statistics
 import subprocess
@@ -20,6 +19,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from flows import flows
 from raw import RawPeer
 from running import memory_mb, running
 from table import Row, process_cpu_s
@@ -124,7 +124,7 @@ def _observed(reader: RawPeer, port: int, pid: int) -> _Seen:
     seen.cpu_s = process_cpu_s(pid) - cpu_s
     seen.memory_mb = memory_mb(pid)
     _read(reader, FLOW_S, _Seen())
-    seen.overruns = _overruns(port)
+    seen.overruns = sum(one["overruns"] for one in flows(port, "bench"))
     return seen
 
 
@@ -173,14 +173,3 @@ def _read(reader: RawPeer, seconds: float, seen: _Seen) -> None:
             metrics = PayloadMessage.FromString(payload).metrics
             seen.values += len(metrics)
             seen.delays_ms.append(now_ms - metrics[0].timestamp)
-
-
-def _overruns(port: int) -> int:
-    """How many scans all connections together left out since the start, as they say it."""
-    peer = RawPeer(port, "bench-bridge-flows")
-    peer.subscribe("bench/_flow/#")
-    told: dict[bytes, bytes] = {}
-    while select.select([peer.socket], [], [], 0.3)[0]:
-        told.update(peer.messages())
-    peer.close()
-    return sum(json.loads(payload)["overruns"] for payload in told.values() if payload)
