@@ -12,6 +12,7 @@ from bridges.driver import DriverConfig
 
 __all__ = ["Login", "OpcUaConfig", "Security"]
 
+_BACK_S = 30.0  # until a cut is noticed, and a pause between two attempts, at most 15 s
 _DEFAULT_PORT = 4840  # registered with IANA for opc.tcp
 
 
@@ -102,6 +103,11 @@ class OpcUaConfig(DriverConfig):
         address, port = self.endpoint()
         path = parts.path.rstrip("/")
         return f"opc.tcp://{user}{_bracketed(address)}:{port}{path}{self._difference()}"
+
+    @property
+    def lasting_s(self) -> float:
+        """How long the server is asked to keep everything: a cut, and our way back after it."""
+        return self.keep_s + _BACK_S
 
     def endpoint(self) -> tuple[str, int]:
         """The host and TCP port."""

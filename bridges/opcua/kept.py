@@ -19,7 +19,8 @@ from bridges.opcua.values import Shape
 
 __all__ = ["Item", "Kept", "Monitored", "Subscription"]
 
-_MOST_UNPROVEN = 2  # a server may take the session back and then never say a word on it
+_MOST_SILENT = 3  # a server may take the session back and then never say a word on it
+_SILENCE_S = 2.0  # shorter ones say nothing: the connection was lost again
 
 
 class Item(NamedTuple):
@@ -69,14 +70,26 @@ class Kept:
     items: dict[int, Monitored] = field(default_factory=dict)
     unacknowledged: list[ua.SubscriptionAcknowledgement] = field(default_factory=list)
     waiting: deque[Published] = field(default_factory=deque)  # fetched, not delivered yet
-    unproven: int = 0  # how often it was taken up since the server last said a word
+    taken_up_at: float = 0.0  # by the monotonic clock, while no word was heard since
+    silent: int = 0  # how often it was taken up and stayed silent
     is_spoilt: bool = False  # a message that cannot be read would come again for ever
 
     @property
     def is_resumable(self) -> bool:
         """Whether there is anything to go on from, and a point in trying."""
         is_useful = self.token is not None and bool(self.items)
-        return is_useful and not self.is_spoilt and self.unproven < _MOST_UNPROVEN
+        return is_useful and not self.is_spoilt and self.silent < _MOST_SILENT
+
+    def heard(self) -> None:
+        """Note a word of the server's."""
+        self.taken_up_at = 0.0
+        self.silent = 0
+
+    def lost(self, now: float) -> None:
+        """Note that the connection is over."""
+        if self.taken_up_at and now - self.taken_up_at > _SILENCE_S:
+            self.silent += 1
+        self.taken_up_at = 0.0
 
     def drop(self, subscription_id: int) -> None:
         """Forget a subscription that the server has ended, with its items."""

@@ -33,7 +33,6 @@ from uns.metric import Reading
 
 __all__ = ["Link"]
 
-_SESSION_TIMEOUT_S = 30.0  # how long a server remembers a session whose cable was pulled
 _CLOSE_S = 1.0
 _MOST_CONTINUATIONS = 100_000  # answers to one browse request
 _SHOWN = ua.NodeClass.Object | ua.NodeClass.Variable | ua.NodeClass.Method
@@ -68,7 +67,7 @@ class Link:
         self.kept = kept
         config = self._config
         self._subscriptions = Subscriptions(
-            self, self.limits, kept, publishing_s=config.publishing_s, keep_s=config.keep_s
+            self, self.limits, kept, publishing_s=config.publishing_s, keep_s=config.lasting_s
         )
 
     async def open(self) -> bool:
@@ -246,6 +245,7 @@ class Link:
 
     async def abandon(self) -> None:
         """Drop the socket and say nothing: the server keeps what it has for the next session."""
+        self.kept.lost(time.monotonic())
         protocol = self._client.uaclient.protocol
         if protocol is not None and protocol.transport is not None:
             protocol.transport.abort()
@@ -267,7 +267,7 @@ class Link:
         try:
             await client._activate_with_credentials()  # noqa: SLF001
             kept.nonce = client._server_nonce  # noqa: SLF001
-            kept.unproven += 1
+            kept.taken_up_at = time.monotonic()
             await self._subscriptions.take_up()
         except ua.UaError:
             return False
@@ -323,7 +323,7 @@ class Link:
 
 def _client(config: OpcUaConfig) -> Client:
     client = Client(config.url, timeout=config.timeout_s)
-    client.session_timeout = max(_SESSION_TIMEOUT_S, config.keep_s) * 1000
+    client.session_timeout = config.lasting_s * 1000
     client.name = client.description = "uns"
     client.application_uri = APPLICATION_URI
     if config.auth:

@@ -31,6 +31,7 @@ log = logging.getLogger("uns.opcua")
 
 _QUEUE_LATEST = 1  # the server overwrites what was not collected yet
 _SLOWER = 1.05  # servers round
+_HEADROOM = 2  # some servers do not sample, and queue each change as it is
 _LEAST_EVERY = 50  # changes of a tag that the server keeps between two collections
 _MOST_EVERY = 10_000  # and over a cut; a server may grant less
 
@@ -247,7 +248,9 @@ class Session:
         """How many changes the server is to keep: those of a whole cut, where each one counts."""
         if not tag.deliver_every:
             return _QUEUE_LATEST
-        over_a_cut = math.ceil(self._config.keep_s / tag.scan_s) if tag.scan_s else _MOST_EVERY
+        over_a_cut = _MOST_EVERY
+        if tag.scan_s:
+            over_a_cut = math.ceil(_HEADROOM * self._config.lasting_s / tag.scan_s)
         return min(max(_LEAST_EVERY, over_a_cut), _MOST_EVERY)
 
     def _namespace_problem(self, address: Address) -> str:

@@ -26,6 +26,7 @@ __all__ = ["KEEPALIVE_S", "Asker", "Subscriptions"]
 
 KEEPALIVE_S = 0.75  # an idle server says so this often, so that 2 s of silence mean something
 _LIFETIME_S = 120.0  # how long a subscription lives unasked: binding 100,000 items takes a minute
+_MOST_AT_ONCE = 10_000  # values in one message, so that after a cut the first word comes soon
 _MOST_SUBSCRIPTIONS = 50  # a hundred thousand items at 2,000 each
 _MOST_MISSED = 1000  # messages asked for again at once
 _MOST_FRUITLESS = 3  # gaps that the server could not fill: it numbers in another way
@@ -190,7 +191,7 @@ class Subscriptions:
         wanted.RequestedPublishingInterval = self._publishing_s * 1000
         wanted.RequestedMaxKeepAliveCount = max(1, int(KEEPALIVE_S / self._publishing_s))
         wanted.RequestedLifetimeCount = int(self._lifetime_s / self._publishing_s)
-        wanted.MaxNotificationsPerPublish = 0
+        wanted.MaxNotificationsPerPublish = _MOST_AT_ONCE
         wanted.PublishingEnabled = True
         answer = await self._asked(request, ua.CreateSubscriptionResponse)
         granted = answer.Parameters
@@ -210,7 +211,7 @@ class Subscriptions:
         if not self._kept.waiting:
             await self._publish()
         published = self._kept.waiting.popleft()
-        self._kept.unproven = 0
+        self._kept.heard()
         one = self._kept.subscriptions.get(published.subscription_id)
         if one is not None and published.sequence_number:
             one.sequence = published.sequence_number
