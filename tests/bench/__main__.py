@@ -17,6 +17,7 @@ PARTS = (
     "modbus",
     "logix",
     "opcua",
+    "drivers",
     "namespace",
     "demo",
     "bridge",
