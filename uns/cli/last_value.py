@@ -190,7 +190,8 @@ class _Seen:
         """Whether somebody keeps the tree up to date."""
         enterprise = self.tag.topic.levels[0]
         told = _json(self.retained.get(f"{_STATE}uns-{enterprise}", b""))
-        known = [topic for topic in self.retained if topic.startswith(f"{enterprise}/_service/")]
+        ours = f"{enterprise}/_service/uns-{enterprise}/"
+        known = [topic for topic in self.retained if topic.startswith(ours)]
         if told.get("online") is False or (not told and known):
             yield "the namespace service is off: nothing on the tree is up to date; start `uns run`"
         elif not told:
