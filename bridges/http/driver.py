@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from bridges.driver import BindResult, BoundTag, PollDriver
@@ -89,7 +89,7 @@ class HttpDriver(PollDriver):
     async def read(self, handles: Sequence[int]) -> list[Reading]:
         """Ask for every document that these tags are in; raises DeviceError where none answers."""
         if self._agent is not None:
-            return await self._observations(self._agent, handles)
+            return await self._observations(self._agent.read(handles))
         wanted: dict[str, list[BoundTag]] = {}
         for handle in handles:
             tag = self._tags[handle]
@@ -111,7 +111,9 @@ class HttpDriver(PollDriver):
         return readings
 
     async def read_now(self, handles: Sequence[int]) -> list[Reading]:
-        """The same, out of turn."""
+        """The same, out of turn; of an agent how things are, and `read` still tells each step."""
+        if self._agent is not None:
+            return await self._observations(self._agent.now(handles))
         readings = await self.read(handles)
         latest = {reading[0]: reading for reading in readings if reading[0] in handles}
         return list(latest.values())
@@ -134,11 +136,11 @@ class HttpDriver(PollDriver):
         if self._session is not None:
             await self._session.close()
 
-    async def _observations(self, agent: Agent, handles: Sequence[int]) -> list[Reading]:
+    async def _observations(self, asked: Awaitable[list[Reading]]) -> list[Reading]:
         from bridges.http.session import NotServedError  # noqa: PLC0415 - see `open`
 
         try:
-            readings = await agent.read(handles)
+            readings = await asked
         except (NotServedError, ValueError) as error:
             raise DeviceError(f"{self.config.key()}: {error}") from error
         self._tell("/current", "")

@@ -82,6 +82,16 @@ class Agent:
         silent = [handle for handle in asked if handle not in told]
         return readings + [self._latest.get(handle, (handle, None, _BAD, 0)) for handle in silent]
 
+    async def now(self, handles: Iterable[int]) -> list[Reading]:
+        """The latest observation of each tag; what `read` tells next stays as it was."""
+        root = await self._current_document()
+        found = {
+            tag.handle: _reading(tag, one)
+            for one in root.iter()
+            for tag in self._tags.get(one.get("dataItemId", ""), ())
+        }
+        return [found.get(handle, (handle, None, _BAD, 0)) for handle in handles]
+
     async def _news(self) -> list[Reading]:
         readings: list[Reading] = []
         for _ in range(_MOST_ANSWERS if self._next else 0):
@@ -103,14 +113,20 @@ class Agent:
         return readings
 
     async def _current(self) -> list[Reading]:
+        root = await self._current_document()
+        if self._next:  # what happened since the last answer comes step by step, as always
+            news = await self._news()
+            return news + self._observed(root)
+        header = _header(root)
+        self._instance = header.get("instanceId", "")
+        self._next = int(header.get("nextSequence", "0"))
+        return self._observed(root)
+
+    async def _current_document(self) -> Element:
         root = await self._asked("/current")
         if root is None:
             raise NotServedError("it has no `current`")
-        header = _header(root)
-        if not self._next:
-            self._instance = header.get("instanceId", "")
-            self._next = int(header.get("nextSequence", "0"))
-        return self._observed(root)
+        return root
 
     def _begin_anew(self) -> None:
         """Ask for everything that is now: there is nothing to go on from."""

@@ -349,6 +349,51 @@ async def test_nothing_an_agent_said_is_lost_or_told_twice(serve):
     assert sorted(heard) == heard
 
 
+async def test_asking_an_agent_out_of_turn_takes_nothing_from_the_next_scan(serve):
+    """How things are, at the start of a session that goes on too, and then every step up to it."""
+    agent = MtConnectAgent(["n", "still"])
+    config = await _agent(serve, [agent])
+    agent.observe("n", 1, 1)
+    agent.observe("still", 5, 1)
+    async with _opened(config, "n", "still") as driver:
+        await driver.read([0, 1])
+        cursor = driver.cursor
+        agent.observe("n", 2, 2)
+        agent.observe("n", 3, 3)
+        assert [3] == _counts(await driver.read_now([0]))
+        assert [2, 3] == _counts(await driver.read([0, 1]))
+    agent.observe("n", 4, 4)
+    async with _opened(config, "n", "still", cursor=cursor) as driver:
+        now = await driver.read_now([0, 1])
+        assert [(0, 4, Quality.GOOD, 4), (1, 5, Quality.GOOD, 1)] == now
+        assert [2, 3, 4] == _counts(await driver.read([0, 1]))
+
+
+async def test_what_an_agent_observes_while_it_is_asked_is_told_step_by_step(serve):
+    """A tag that is new to the session has `current` read, and costs the others nothing."""
+    agent = MtConnectAgent(["n", "still"])
+    agent.observe("n", 1, 1)
+    agent.observe("still", 5, 1)
+
+    async def answer(request):
+        if request.path == "/sample":
+            return web.Response(text=agent.sample(int(request.query["from"]), 100)[1])
+        if request.path == "/current":
+            for _ in range(3):
+                number = agent._next
+                agent.observe("n", number, number)
+        return web.Response(text=agent.probe() if request.path == "/probe" else agent.current())
+
+    config = HttpConfig(url=await serve(answer), preset="mtconnect")
+    async with _opened(config, "n", "still") as driver:
+        await driver.read([0])
+        cursor = driver.cursor
+    async with _opened(config, "n", "still", cursor=cursor) as driver:
+        readings = await driver.read([0, 1])
+        assert [6, 7, 8] == _counts(readings)
+        assert [5] == _counts(readings, 1)
+
+
 async def test_an_agent_that_began_anew_or_forgot_is_read_from_now(serve, caplog):
     """Another instance, or a buffer too small: told in words, and the value of now is there."""
     agents = [MtConnectAgent(["n"], size=5)]

@@ -70,11 +70,17 @@ async function main(port) {
     past.setValueFromSource({ dataType: DataType.Double, value: n }, StatusCodes.Good, new Date(1767868200000 + n));
   }
   const counters = [...Array(100).keys()].map((n) => variable(`C${n}`, "UInt32", 0));
+  // Ten steps a second, also after a stall, but never two between two samples: node-opcua takes
+  // one every 50 ms at best, in a setImmediate, and would see one of them.
   let round = 0;
-  setInterval(() => {
+  let due = Date.now();
+  const step = () => {
     round += 1;
     for (const one of counters) one.setValueFromSource({ dataType: DataType.UInt32, value: round });
-  }, 100);
+    due += 100;
+    setTimeout(() => setImmediate(step), Math.max(due - Date.now(), 80));
+  };
+  step();
   await server.start();
   console.log("READY");
 }
