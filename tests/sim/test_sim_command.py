@@ -82,7 +82,7 @@ async def test_a_taken_port_is_one_sentence(small_folder):
     folder, port = small_folder
     async with _sim(folder) as first:
         await asyncio.wait_for(first.stdout.readline(), 20)
-        async with _sim(folder, "--duration", "5") as second:
+        async with _sim(folder, "--duration", "5", "--state", str(folder / "other")) as second:
             _, talk = await asyncio.wait_for(second.communicate(), 20)
     assert second.returncode == 1
     assert str(port) in talk.decode()

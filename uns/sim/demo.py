@@ -19,6 +19,7 @@ from uns.mqtt import Broker, connect
 from uns.project.project import Project
 from uns.service.broker import EmbeddedBroker, MosquittoBroker
 from uns.service.runtime import Runtime
+from uns.sim.control import controlled
 from uns.sim.erp import ErpStandIn, OrderTotals
 from uns.sim.move import moved
 from uns.sim.plant import SimulatedPlant
@@ -109,9 +110,11 @@ class Demo:
         notes: list[str] = []
         async with AsyncExitStack() as stack:
             stack.enter_context(only_user(settings.folder, "demo"))
+            stack.enter_context(only_user(settings.folder, "plant"))
             erp = await _erp(stack, notes)
             project = load({"AURORA_ERP_URL": erp.url})
             project, plant = await _serve(project, settings, stack, notes)
+            await stack.enter_async_context(controlled(plant.faults, settings.folder))
             url = await _broker(settings, stack, notes)
             runtime = Runtime(project, [Broker.parse(url)], settings.folder)
             demo = cls(project, plant, erp, runtime, url)

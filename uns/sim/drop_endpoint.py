@@ -46,6 +46,7 @@ class DropEndpoint(Endpoint):
         self._cells: dict[str, tuple[str, str, Raw]] = {}  # by topic: key, column
         self._rows: dict[str, dict[str, Value]] = {}  # what each key shows
         self._names = list(config.columns) or _columns(config, self.tags)
+        self._gone: frozenset[str] = frozenset()  # columns that are missing
         self._path: Path | None = None
         self._count = self._number = 0
         self._due_ms = 0
@@ -55,20 +56,28 @@ class DropEndpoint(Endpoint):
             cell = (address.key or "", str(address.place), raw_for(tag, held))
             self._cells[tag.topic.text] = cell
 
+    @property
+    def has_clock(self) -> bool:
+        """Whether rows have a time in them."""
+        return bool(self._config.timestamp)
+
     async def start(self, showing: Sequence[Showing], now_ms: int) -> None:
         """Make the folder; raises DeviceError where it has files that are not ours."""
         if not self.tags:
             return
         self._path = self.home / self._config.folder
         _claim(self._path)
-        self._number = now_ms // 1000
+        self._number = max(now_ms // 1000, self._number + 1)
+        self._count = 0
+        self._gone = self._missing_columns()
         await self.show(showing, now_ms)
 
     async def show(self, showing: Sequence[Showing], now_ms: int) -> None:
         """Note values, and write them down when it is time."""
         for item in showing:
             key, column, raw = self._cells[item.tag.topic.text]
-            value = raw(item.value) if item.status == _GOOD else None
+            is_there = item.status == _GOOD and item.tag.topic.text not in self.missing
+            value = raw(item.value) if is_there else None
             self._rows.setdefault(key, {})[column] = value
         if self._path is None or now_ms < self._due_ms:
             return
@@ -81,19 +90,32 @@ class DropEndpoint(Endpoint):
         """Leave the folder; what was dropped stays."""
         self._path = None
 
+    def _missing_columns(self) -> frozenset[str]:
+        """Columns of which every tag is missing; a file that is there keeps those that it has."""
+        if self._config.columns or "*" not in self._config.files:
+            return frozenset()
+        there = {
+            column for topic, (_, column, _) in self._cells.items() if topic not in self.missing
+        }
+        return frozenset(self._cells[topic][1] for topic in self.missing) - there
+
     def _append(self, path: Path, now_ms: int) -> None:
         config = self._config
+        names = [name for name in self._names if name not in self._gone]
         delimiter = ";" if config.delimiter == "auto" else config.delimiter
         is_new = not path.exists()
         encoding = "utf-8" if config.encoding == "auto" else config.encoding
         with path.open("a", encoding=encoding, newline="") as file:
             writer = csv.writer(file, delimiter=delimiter, lineterminator="\n")
             if is_new and not config.columns:
-                writer.writerow(self._names)
+                writer.writerow(names)
             for key, cells in self._rows.items():
-                known = {config.key_column: key, config.timestamp: self._written(now_ms)}
+                known = {
+                    config.key_column: key,
+                    config.timestamp: self._written(now_ms + self.skew_ms),
+                }
                 row = {name: self._text(value) for name, value in cells.items()} | known
-                writer.writerow([row.get(name, "") for name in self._names])
+                writer.writerow([row.get(name, "") for name in names])
                 self._count += 1
         if is_new:
             self._clear(path)

@@ -43,7 +43,12 @@ class Showing(NamedTuple):
 
 
 class Endpoint(ABC):
-    """One protocol server and the tags behind it."""
+    """One protocol server and the tags behind it.
+
+    `inner_port` is where the server itself listens: on the public `port`, or on a free one (0)
+    where a relay has that; it is known once the server has started. `skew_ms` is how far its
+    clock is ahead of ours, `missing` the topics of tags that a start leaves out.
+    """
 
     #: Where relative paths of the settings begin: the state folder. The plant sets it.
     home: Path = Path(".uns")
@@ -52,6 +57,9 @@ class Endpoint(ABC):
         self.driver = connection.driver
         self.place = _place(connection)
         self.tags = tuple(tags)
+        self.inner_port = self.port
+        self.skew_ms = 0
+        self.missing: frozenset[str] = frozenset()
         self.connections = frozenset(source_of(tag).connection for tag in tags)
 
     @property
@@ -69,12 +77,25 @@ class Endpoint(ABC):
         """Where it is, for people: `127.0.0.1:1502`."""
         return self.place if isinstance(self.place, str) else f"{self.host}:{self.port}"
 
+    @property
+    def has_clock(self) -> bool:
+        """Whether clients see times that this device wrote."""
+        return False
+
+    def can_miss(self, tag: Tag) -> bool:
+        """Whether this tag alone can be missing."""
+        del tag
+        return True
+
     def __str__(self) -> str:
         return f"{self.driver} {self.where}"
 
     @abstractmethod
     async def start(self, showing: Sequence[Showing], now_ms: int) -> None:
-        """Listen, with these values; raises DeviceError where the port is taken."""
+        """Listen, with these values; raises DeviceError where the port is taken.
+
+        May follow a `stop`, then with other `missing` tags and on another `inner_port`.
+        """
 
     @abstractmethod
     async def show(self, showing: Sequence[Showing], now_ms: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from aiohttp import web
@@ -40,20 +41,31 @@ class HttpEndpoint(Endpoint):
             )
         super().__init__(connection, served)
         self._raws = {tag.topic.text: raw_for(tag, tag.datatype) for tag in served}
-        items = [source_of(tag).address.item for tag in served]
-        self._agent = MtConnectAgent(items) if is_agent else None
+        self._is_agent = is_agent
+        written = connection.config.timestamp
+        self._time = JsonPath.parse(written) if written else None
+        self._agent: MtConnectAgent | None = None
         self._documents: dict[str, Any] = {}
         self._runner: web.AppRunner | None = None
         self._path = connection.config.url.partition("://")[2].partition("/")[2]
 
+    @property
+    def has_clock(self) -> bool:
+        """Whether there are times in its documents, as in an agent's observations."""
+        return self._is_agent or self._time is not None
+
     async def start(self, showing: Sequence[Showing], now_ms: int) -> None:
         """Listen, with these values; raises DeviceError where the port is taken."""
+        self._documents.clear()
+        if self._is_agent:
+            there = [tag for tag in self.tags if tag.topic.text not in self.missing]
+            self._agent = MtConnectAgent([source_of(tag).address.item for tag in there])
         await self.show(showing, now_ms)
         app = web.Application()
         app.router.add_get("/{path:.*}", self._answer)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)
         await runner.setup()
-        site = web.TCPSite(runner, self.host, self.port)
+        site = web.TCPSite(runner, self.host, self.inner_port)
         try:
             await site.start()
         except OSError as error:
@@ -62,20 +74,25 @@ class HttpEndpoint(Endpoint):
                 f"the simulated web server cannot listen on {self.where}: {error.strerror}",
                 hint=f"stop the program that has port {self.port}, or choose another port",
             ) from error
+        self.inner_port = runner.addresses[0][1]
         self._runner = runner
 
     async def show(self, showing: Sequence[Showing], now_ms: int) -> None:
         """Put values into their documents, or let the agent observe them."""
         for item in showing:
             raw = self._raws.get(item.tag.topic.text)
-            if raw is None:
+            if raw is None or item.tag.topic.text in self.missing:
                 continue
             address: HttpAddress = source_of(item.tag).address
             value = raw(item.value) if item.status == "Good" else None
             if self._agent is not None:
-                self._agent.observe(address.item, value, now_ms)
+                self._agent.observe(address.item, value, now_ms + self.skew_ms)
             else:
                 self._put(address, value)
+        if self._time is not None:
+            moment = datetime.fromtimestamp((now_ms + self.skew_ms) / 1000, UTC).isoformat()
+            for path, document in self._documents.items():
+                self._documents[path] = _placed(document, self._time.steps, moment)
 
     async def stop(self) -> None:
         """Drop every client and the port."""

@@ -22,6 +22,8 @@ class LogixEndpoint(Endpoint):
         super().__init__(connection, tags)
         self._server = LogixServer(self.host, self.port)
         self._places: dict[str, tuple[str, Raw]] = {}
+        bits = (str(source_of(tag).address) for tag in tags if _is_a_bit(tag))
+        self._words = {path.rpartition(".")[0] for path in bits}
         for tag in sorted(tags, key=_is_a_bit):  # whole integers first: bits are bits of them
             address: LogixAddress = source_of(tag).address
             kind, held = _held_as(tag, address)
@@ -31,7 +33,12 @@ class LogixEndpoint(Endpoint):
     async def start(self, showing: Sequence[Showing], now_ms: int) -> None:
         """Listen; tags hold their values from the first request on."""
         await self.show(showing, now_ms)
+        self._server.memory.missing = frozenset(
+            self._places[topic][0].lower() for topic in self.missing
+        )
+        self._server.port = self.inner_port
         await self._server.start()
+        self.inner_port = self._server.port
 
     async def show(self, showing: Sequence[Showing], now_ms: int) -> None:
         """Write tags, all between two requests. The protocol knows no status and no time."""
@@ -41,6 +48,12 @@ class LogixEndpoint(Endpoint):
             value = raw(item.value)
             if value is not None and not isinstance(value, bytes):
                 self._server[path] = value
+
+    def can_miss(self, tag: Tag) -> bool:
+        """Whether nothing else lies in the same word: single bits and their words stay."""
+        address: LogixAddress = source_of(tag).address
+        is_of_array = tag.datatype is DataType.BOOLEAN and bool(address.steps[-1].indices)
+        return not (_is_a_bit(tag) or is_of_array or str(address) in self._words)
 
     async def stop(self) -> None:
         """Drop every client and the port."""

@@ -178,9 +178,13 @@ class _Wanted:
 
 
 class LogixMemory:
-    """All tags of a controller, by their names in any case."""
+    """All tags of a controller, by their names in any case.
+
+    `missing` are paths, in small letters, that clients do not find.
+    """
 
     def __init__(self) -> None:
+        self.missing: frozenset[str] = frozenset()
         self.templates: dict[int, Structure] = {}
         self._wanted: dict[str, _Wanted] = {}
         self._symbols: dict[str, Symbol] = {}
@@ -257,6 +261,11 @@ class LogixMemory:
 
     def find(self, steps: Sequence[Step]) -> Place:
         """Where a path on the wire leads; there a BOOL array is indexed by its words."""
+        if self.missing and _path_of(steps) in self.missing:
+            raise NotThere(0x04)
+        return self._find(steps)
+
+    def _find(self, steps: Sequence[Step]) -> Place:
         if not steps:
             raise NotThere(0x04)
         program, steps = (steps[0][0].lower(), steps[1:]) if _is_program(steps[0]) else ("", steps)
@@ -300,11 +309,11 @@ class LogixMemory:
         steps, bit = steps_of(path)
         name, indices = steps[-1]
         if bit is None and indices:
-            array = self.find((*steps[:-1], (name, (0,) * len(indices))))
+            array = self._find((*steps[:-1], (name, (0,) * len(indices))))
             if array.type is ATOMICS["DWORD"]:
                 bit = indices[0] % _WORD_BITS
                 steps[-1] = name, (indices[0] // _WORD_BITS,)
-        place = self.find(steps)
+        place = self._find(steps)
         return place if bit is None else place._replace(bit=bit, elements=1)
 
     def _symbol(self, key: str, program: str) -> Symbol:
@@ -363,6 +372,14 @@ def symbol_type(kind: Atomic | Structure, dimensions: int) -> int:
     """The type word of a symbol or member (1756-PM020)."""
     code = 0x8000 | kind.template if isinstance(kind, Structure) else kind.code
     return code | dimensions << 13
+
+
+def _path_of(steps: Sequence[Step]) -> str:
+    """Names with indices as one path, in small letters."""
+    return ".".join(
+        name.lower() + (f"[{','.join(map(str, indices))}]" if indices else "")
+        for name, indices in steps
+    )
 
 
 def _is_program(step: Step) -> bool:

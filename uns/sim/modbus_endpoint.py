@@ -33,8 +33,12 @@ class ModbusEndpoint(Endpoint):
 
     async def start(self, showing: Sequence[Showing], now_ms: int) -> None:
         """Listen; registers hold their values from the first request on."""
+        for unit, image in self._server.units.items():
+            image.forbidden = self._missing_cells(unit)
         await self.show(showing, now_ms)
+        self._server.port = self.inner_port
         await self._server.start()
+        self.inner_port = self._server.port
 
     async def show(self, showing: Sequence[Showing], now_ms: int) -> None:
         """Write registers, all between two requests. Modbus knows no status and no time."""
@@ -57,6 +61,16 @@ class ModbusEndpoint(Endpoint):
     async def stop(self) -> None:
         """Drop every client and the port."""
         await self._server.close()
+
+    def _missing_cells(self, unit: int) -> set[tuple[str, int]]:
+        """The addresses that do not exist while tags are missing."""
+        places = (self._places[topic][0] for topic in self.missing)
+        return {
+            (place.table, place.start + at)
+            for place in places
+            if place.unit == unit
+            for at in range(place.cells)
+        }
 
 
 _HELD = {

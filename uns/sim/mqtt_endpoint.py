@@ -36,10 +36,12 @@ class _Topic:
     trust: Trust
     tags: dict[str, tuple[JsonPath | None, Raw]] = field(default_factory=dict)
     shown: dict[str, tuple[Value, str]] = field(default_factory=dict)
+    missing: frozenset[str] = frozenset()
 
     def show(self, item: Showing) -> None:
         key = item.tag.topic.text
-        self.shown[key] = self.tags[key][1](item.value), item.status
+        if key not in self.missing:
+            self.shown[key] = self.tags[key][1](item.value), item.status
 
     def message(self, now_ms: int) -> Message:
         document: Any = {}
@@ -83,9 +85,19 @@ class MqttEndpoint(Endpoint):
             self._topic_of[tag.topic.text] = topic
         self._server = MqttServer(self.port, self.host)
 
+    @property
+    def has_clock(self) -> bool:
+        """Whether a payload has a time in it."""
+        return any(topic.trust.timestamp is not None for topic in self._topics.values())
+
     async def start(self, showing: Sequence[Showing], now_ms: int) -> None:
         """Listen, and publish these values; the broker keeps them for whoever comes."""
+        for topic in self._topics.values():
+            topic.missing = self.missing
+            topic.shown.clear()
+        self._server = MqttServer(self.inner_port, self.host)
         await self._server.start()
+        self.inner_port = self._server.port
         await self.show(showing, now_ms)
 
     async def show(self, showing: Sequence[Showing], now_ms: int) -> None:
@@ -96,7 +108,8 @@ class MqttEndpoint(Endpoint):
             if topic is not None:
                 topic.show(item)
                 changed[topic.name] = topic
-        await self._server.publish([topic.message(now_ms) for topic in changed.values()])
+        shown = [topic for topic in changed.values() if topic.shown]
+        await self._server.publish([topic.message(now_ms + self.skew_ms) for topic in shown])
 
     async def stop(self) -> None:
         """Drop every client and the port."""

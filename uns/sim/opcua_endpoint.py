@@ -45,6 +45,11 @@ class OpcUaEndpoint(Endpoint):
         self._raws = {tag.topic.text: raw_for(tag, _served_type(tag)) for tag in served}
         self._server: OpcUaServer | None = None
 
+    @property
+    def has_clock(self) -> bool:
+        """Every value has its source time."""
+        return True
+
     async def start(self, showing: Sequence[Showing], now_ms: int) -> None:
         """Build the address space with these values, and listen."""
         del now_ms
@@ -58,11 +63,18 @@ class OpcUaEndpoint(Endpoint):
                 path=_path(tag),
             )
             for topic, tag in ((tag.topic.text, tag) for tag in self.tags)
+            if topic not in self.missing
         ]
         server = OpcUaServer(
-            self._namespace, tags, port=self.port, host=self.host, users=self._users
+            self._namespace,
+            tags,
+            port=self.port,
+            host=self.host,
+            users=self._users,
+            inner_port=self.inner_port,
         )
         await server.start()
+        self.inner_port = server.inner_port
         self._server = server
 
     async def show(self, showing: Sequence[Showing], now_ms: int) -> None:
@@ -74,16 +86,18 @@ class OpcUaEndpoint(Endpoint):
                 (
                     _identifier(item.tag),
                     self._raws[item.tag.topic.text](item.value),
-                    now_ms + _AHEAD_MS,
+                    now_ms + _AHEAD_MS + self.skew_ms,
                 )
                 for item in group
+                if item.tag.topic.text not in self.missing
             ]
             await self._server.write(changes, status=status)
 
     async def stop(self) -> None:
         """Drop every client and the port."""
-        if self._server is not None:
-            await self._server.stop()
+        server, self._server = self._server, None
+        if server is not None:
+            await server.stop()
 
 
 def _namespace(tag: Tag, connection: Connection) -> str | int:

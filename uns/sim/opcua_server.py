@@ -52,6 +52,8 @@ class OpcUaServer:
 
     Without security, for anonymous clients or for the given `users` (name to password); it
     listens on loopback and port 0 takes a free one, found in `port` and `endpoint` once started.
+    With an `inner_port` it listens there, and `port` is only what it tells its clients: that of
+    a relay before it.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class OpcUaServer:
         host: str = "127.0.0.1",
         users: Mapping[str, str] | None = None,
         max_items_per_call: int = 10_000,
+        inner_port: int | None = None,
     ) -> None:
         self.namespace = namespace
         self.host = host
@@ -70,8 +73,14 @@ class OpcUaServer:
         self._tags = tuple(tags)
         self._users = users
         self._max_items_per_call = max_items_per_call
+        self._inner_port = inner_port
         self._server: Server | None = None
         self._nodes: dict[Identifier, tuple[ua.NodeId, ua.VariantType]] = {}
+
+    @property
+    def inner_port(self) -> int:
+        """Where it listens itself."""
+        return self.port if self._inner_port is None else self._inner_port
 
     @property
     def endpoint(self) -> str:
@@ -95,6 +104,7 @@ class OpcUaServer:
         self._claim_port()
         server = Server(_SharedStandardNodes(_UserList(self._users) if self._users else None))
         server.set_endpoint(self.endpoint)
+        server.socket_address = (self.host, self.inner_port)
         server.set_security_policy([ua.SecurityPolicyType.NoSecurity])
         token = ua.UserNameIdentityToken if self._users else ua.AnonymousIdentityToken
         server.set_identity_tokens([token])
@@ -170,15 +180,19 @@ class OpcUaServer:
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
-                probe.bind((self.host, self.port))
+                probe.bind((self.host, self.inner_port))
             except OSError as error:
                 raise self._taken(error) from error
-            self.port = probe.getsockname()[1]
+            found: int = probe.getsockname()[1]
+            if self._inner_port is None:
+                self.port = found
+            else:
+                self._inner_port = found
 
     def _taken(self, error: OSError) -> DeviceError:
         why = os.strerror(error.errno) if error.errno else str(error)
         return DeviceError(
-            f"cannot listen on {self.host}:{self.port} for OPC UA: {why}",
+            f"cannot listen on {self.host}:{self.inner_port} for OPC UA: {why}",
             hint="another program, or another simulation, has that port: stop it or choose another",
         )
 

@@ -56,6 +56,12 @@ class OrdersEndpoint(Endpoint):
             cell = (address.key or "", address.column, raw_for(tag, held))
             self._cells[tag.topic.text] = cell
 
+    @property
+    def has_clock(self) -> bool:
+        """Whether rows have a time in them."""
+        config = self._config
+        return bool(config.timestamp or (config.watermark and self._is_time(config.watermark)))
+
     async def start(self, showing: Sequence[Showing], now_ms: int) -> None:
         """Make the table; raises DeviceError where the file is somebody else's."""
         if self._problem:
@@ -74,12 +80,13 @@ class OrdersEndpoint(Endpoint):
         changed: dict[str, None] = {}
         for item in showing:
             key, column, raw = self._cells[item.tag.topic.text]
-            value = raw(item.value) if item.status == _GOOD else None
+            is_there = item.status == _GOOD and item.tag.topic.text not in self.missing
+            value = raw(item.value) if is_there else None
             self._rows.setdefault(key, {})[column] = value
             changed[key] = None
         with database:
             for key in changed:
-                self._write(database, key, now_ms)
+                self._write(database, key, now_ms + self.skew_ms)
             if self._config.watermark:
                 table = _quoted(self._config.table)
                 database.execute(

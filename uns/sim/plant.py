@@ -3,7 +3,8 @@
 Theory of operation
     Once a second the lines step, the truth is written, and then everything that counts is
     served - in that order, so that no kill can make a counter go back. Measured values are
-    spread over the other quarters of the second. Only what changed is written.
+    spread over the other quarters of the second. Only what changed is written. Between a server
+    and its clients is a relay, so that any device can be hurt while the plant runs (faults).
 """
 
 from __future__ import annotations
@@ -18,8 +19,10 @@ from typing import Any, Self
 
 from uns.equipment import Tag
 from uns.project.project import Project
+from uns.sim.device import Device
 from uns.sim.dirt import dirt_of
 from uns.sim.endpoint import Showing, endpoints_of
+from uns.sim.faults import Faults
 from uns.sim.layout import lines_of
 from uns.sim.signal import Scene, Signal, signal_for
 from uns.sim.truth import recall, truth_of, write_truth
@@ -72,6 +75,8 @@ class SimulatedPlant:
         self.endpoints = endpoints_of(project)
         for endpoint in self.endpoints:
             endpoint.home = home
+        self.devices = [Device(endpoint) for endpoint in self.endpoints]
+        self.faults = Faults(self.devices, {m.topic.text: m.tags for m in project.machines})
         self._stack = AsyncExitStack()
         self._clock: asyncio.Task[None] | None = None
         self._turn = asyncio.Lock()
@@ -95,6 +100,7 @@ class SimulatedPlant:
     async def __aexit__(self, *_: object) -> None:
         """Stop the clock, write the truth, and close every endpoint."""
         try:
+            await self.faults.close()
             if self._clock is not None:
                 self._clock.cancel()
                 await asyncio.wait([self._clock])
@@ -146,10 +152,10 @@ class SimulatedPlant:
     async def _open(self) -> None:
         now = {served.tag.topic.text: served.shown for served in self._served}
         async with AsyncExitStack() as stack:
-            for endpoint in self.endpoints:
-                stack.push_async_callback(endpoint.stop)
-                mine = [now[tag.topic.text] for tag in endpoint.tags if tag.topic.text in now]
-                await endpoint.start(mine, self._last_ms)
+            for device in self.devices:
+                stack.push_async_callback(device.stop)
+                mine = [now[t.topic.text] for t in device.endpoint.tags if t.topic.text in now]
+                await device.start(mine, self._last_ms)
             self._stack = stack.pop_all()
 
     async def _run(self) -> None:
@@ -183,10 +189,10 @@ class SimulatedPlant:
                 changed.setdefault(_connection(served.tag), []).append(showing)
         if quarter == _COUNTED:
             self._save()
-        for endpoint in self.endpoints:
-            for key in endpoint.connections:
+        for device in self.devices:
+            for key in device.endpoint.connections:
                 if key in changed:
-                    await endpoint.show(changed[key], self._last_ms)
+                    await device.show(changed[key], self._last_ms)
 
     def _showing(self, served: _Served) -> Showing:
         tag = served.tag

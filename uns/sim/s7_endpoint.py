@@ -32,8 +32,15 @@ class S7Endpoint(Endpoint):
 
     async def start(self, showing: Sequence[Showing], now_ms: int) -> None:
         """Listen; the memory holds its values from the first request on."""
+        self._server.memory.missing = {
+            (place.area, place.db, place.start + at)
+            for place, _ in (self._places[topic] for topic in self.missing)
+            for at in range(place.size)
+        }
         await self.show(showing, now_ms)
+        self._server.port = self.inner_port
         await self._server.start()
+        self.inner_port = self._server.port
 
     async def show(self, showing: Sequence[Showing], now_ms: int) -> None:
         """Write the memory, all between two requests. S7 knows no status and no time."""

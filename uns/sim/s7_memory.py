@@ -41,13 +41,14 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 class S7Memory:
     """Areas by letter and number: `("DB", 10)`, and `("M", 0)`, `("I", 0)`, `("Q", 0)`.
 
-    `forbidden` holds `(area, db, byte)` that the CPU protects; `optimized` data blocks that
-    have no addresses.
+    `forbidden` holds `(area, db, byte)` that the CPU protects, `missing` those that are not
+    there; `optimized` data blocks that have no addresses.
     """
 
     def __init__(self, sizes: Mapping[tuple[str, int], int]) -> None:
         self.areas = {place: bytearray(size) for place, size in sizes.items()}
         self.forbidden: set[tuple[str, int, int]] = set()
+        self.missing: set[tuple[str, int, int]] = set()
         self.optimized: set[int] = set()
 
     def __getitem__(self, place: tuple[str, int]) -> bytearray:

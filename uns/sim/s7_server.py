@@ -180,10 +180,12 @@ class S7Server(TcpServer):
         size = count * _WIDTHS[kind]
         if start + size > len(held):
             raise _Refused(_NO_ADDRESS)
-        if self.memory.forbidden and any(
-            (name, number, at) in self.memory.forbidden for at in range(start, start + size)
+        for cells, code in (
+            (self.memory.missing, _NO_ADDRESS),
+            (self.memory.forbidden, _PROTECTED),
         ):
-            raise _Refused(_PROTECTED)
+            if cells and any((name, number, at) in cells for at in range(start, start + size)):
+                raise _Refused(code)
         return held, name, number, start, size, bit if kind == _BIT else None
 
 
