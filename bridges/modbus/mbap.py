@@ -29,7 +29,8 @@ class MbapClient(Client, asyncio.Protocol):
     def __init__(self, where: str, *, timeout_s: float, max_in_flight: int) -> None:
         super().__init__(where, timeout_s=timeout_s, max_in_flight=max_in_flight)
         self._transaction = 0
-        self._waiting: dict[int, asyncio.Future[bytes]] = {}
+        self._waiting: dict[int, tuple[asyncio.Future[bytes], float]] = {}  # and until when
+        self._timer: asyncio.TimerHandle | None = None  # one for all: they wait equally long
         self._received = bytearray()
         self._transport: asyncio.Transport | None = None
         self._closed = asyncio.Event()
@@ -78,9 +79,9 @@ class MbapClient(Client, asyncio.Protocol):
             end = _HEADER_BEFORE_LENGTH + length
             if len(received) < end:
                 return
-            answer = self._waiting.get(transaction)
-            if answer is not None and not answer.done():
-                answer.set_result(bytes(received[_HEADER.size : end]))
+            waiting = self._waiting.get(transaction)
+            if waiting is not None and not waiting[0].done():
+                waiting[0].set_result(bytes(received[_HEADER.size : end]))
             del received[:end]
 
     async def _exchange(self, unit: int, pdu: bytes) -> bytes:
@@ -89,19 +90,36 @@ class MbapClient(Client, asyncio.Protocol):
         self._transaction = transaction = (self._transaction + 1) & 0xFFFF
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[bytes] = loop.create_future()
-        self._waiting[transaction] = answer
-        deadline = loop.call_later(self._timeout_s, give_up, answer)
+        due = loop.time() + self._timeout_s
+        self._waiting[transaction] = (answer, due)
+        if self._timer is None:
+            self._timer = loop.call_at(due, self._give_up)
         try:
             self._transport.write(_HEADER.pack(transaction, 0, len(pdu) + 1, unit) + pdu)
             return await answer
         finally:
-            deadline.cancel()
             del self._waiting[transaction]  # a late answer finds nobody
+
+    def _give_up(self) -> None:
+        """Let those who waited too long wait no longer; look again when the next one has.
+
+        A timer for every request would cost more than its answer.
+        """
+        loop = asyncio.get_running_loop()
+        self._timer, now = None, loop.time()
+        for answer, due in self._waiting.values():  # oldest first
+            if due > now:
+                self._timer = loop.call_at(due, self._give_up)
+                return
+            give_up(answer)
 
     def _finish(self, error: DeviceError) -> None:
         self._end = self._end or error
         self._received.clear()
-        for answer in self._waiting.values():
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        for answer, _ in self._waiting.values():
             if not answer.done():
                 answer.set_exception(self._end)
         if self._transport is not None:

@@ -14,6 +14,7 @@ import pytest
 
 from bridges.driver import BoundTag, CanWrite
 from bridges.modbus import ModbusConfig, ModbusDriver
+from bridges.modbus.mbap import MbapClient
 from uns.errors import DeviceError
 from uns.metric import DataType, Quality
 from uns.sim.modbus_server import ModbusServer
@@ -724,3 +725,27 @@ async def test_a_taken_port_is_named():
         with pytest.raises(DeviceError, match=f"127.0.0.1:{server.port}") as caught:
             await ModbusServer(port=server.port).start()
         assert str(server.port) in caught.value.hint
+
+
+async def test_each_request_gives_up_in_its_own_time() -> None:
+    """Requests that wait at the same time share a timer, and none waits longer or shorter for it."""
+    async with ModbusServer() as server:
+        server[1].is_on = False
+        client = await MbapClient.connect(
+            server.host, server.port, timeout_s=0.5, connect_timeout_s=2, max_in_flight=2
+        )
+        clock = asyncio.get_running_loop().time
+
+        async def waited(pause_s: float) -> float:
+            await asyncio.sleep(pause_s)
+            began = clock()
+            with pytest.raises(TimeoutError):
+                await client.request(1, b"\x03\x00\x00\x00\x01")
+            return clock() - began
+
+        took = await asyncio.gather(waited(0), waited(0.3))
+        server[1].is_on = True
+        answer = await client.request(1, b"\x03\x00\x00\x00\x01")
+        await client.close()
+    assert all(0.45 < seconds < 5 for seconds in took)
+    assert b"\x03\x02\x00\x00" == answer
