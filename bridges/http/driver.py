@@ -119,6 +119,11 @@ class HttpDriver(PollDriver):
         return list(latest.values())
 
     @property
+    def requests(self) -> int:
+        """How many requests this session has sent."""
+        return 0 if self._session is None else self._session.requests
+
+    @property
     def cursor(self) -> Any:
         """How far an MTConnect agent was read; None for everything else."""
         return self._agent.cursor if self._agent is not None else None

@@ -37,6 +37,7 @@ class HttpSession:
         host, port = config.endpoint()
         self._where = f"{host}:{port}"
         self._client: aiohttp.ClientSession | None = None
+        self.requests = 0  # sent so far
 
     def open(self) -> None:
         """Prepare; nothing is asked yet. Raises DeviceError for certificates that are none."""
@@ -65,6 +66,7 @@ class HttpSession:
         if self._client is None:
             raise DeviceError(f"{self._where}: the session is not open")
         url = URL(self._config.url + request, encoded=True)
+        self.requests += 1
         try:
             async with self._client.get(url, allow_redirects=False) as answer:
                 self._check(answer, request)

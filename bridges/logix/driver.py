@@ -128,6 +128,11 @@ class LogixDriver(PollDriver):
             self._idling = None
         await self._session.close()
 
+    @property
+    def requests(self) -> int:
+        """How many requests of this session were answered."""
+        return self._session.requests
+
     def packets_per_scan(self, handles: Sequence[int]) -> int:
         """How many packets one scan of these tags takes, as planned now."""
         return len(self._planned(handles).packets)

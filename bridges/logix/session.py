@@ -57,6 +57,11 @@ class LogixSession:
         """How long a message may be, in either direction."""
         return int(self._plc.ConnectionSize) - _MARGIN_BYTES
 
+    @property
+    def requests(self) -> int:
+        """How many requests were answered so far."""
+        return self._packets
+
     async def open(self) -> None:
         """Connect; raises DeviceError."""
         self._worker = ThreadPoolExecutor(1, thread_name_prefix=f"logix:{self.where}")

@@ -35,6 +35,7 @@ class Client(ABC):
 
     def __init__(self, where: str, *, timeout_s: float, max_in_flight: int = 1) -> None:
         self.where = where
+        self.requests = 0  # sent so far
         self._timeout_s = timeout_s
         self._turn = asyncio.Semaphore(max_in_flight)
         self._end: Exception | None = None  # why the session is over
@@ -48,6 +49,7 @@ class Client(ABC):
         async with self._turn:
             if self._end is not None:
                 raise self._end
+            self.requests += 1
             reply = await self._exchange(unit, pdu)
         if reply[0] == pdu[0] | _EXCEPTION:
             raise DeviceRefusal(reply[1])

@@ -126,6 +126,11 @@ class ModbusDriver(PollDriver):
         self._units = {number: unit for number, unit in self._units.items() if number in asked}
         self._scans.clear()
 
+    @property
+    def requests(self) -> int:
+        """How many requests this session has sent."""
+        return 0 if self._client is None else self._client.requests
+
     def requests_per_scan(self, handles: Sequence[int]) -> int:
         """How many requests one scan of these tags takes, as planned now."""
         return sum(unit.request_count for unit in self._planned(handles).units)

@@ -94,6 +94,11 @@ class S7Driver(PollDriver):
         planned = self._planned(handles)
         return [*await planned.scan.survey(self._session()), *bad(planned.unbound)]
 
+    @property
+    def requests(self) -> int:
+        """How many requests this session has sent."""
+        return 0 if self._link is None else self._link.requests
+
     def requests_per_scan(self, handles: Sequence[int]) -> int:
         """How many requests one scan of these tags takes, as planned now."""
         return self._planned(handles).scan.request_count(self._session())

@@ -93,6 +93,7 @@ class S7Link:
     def __init__(self, config: S7Config) -> None:
         self.where = f"{config.host}:{config.port}"
         self.pdu = config.max_pdu
+        self.requests = 0  # sent so far
         self._config = config
         self._client: Any = None
         self._turn = asyncio.Lock()
@@ -201,6 +202,7 @@ class S7Link:
         """Ask, and return what stands behind the answer's head."""
         async with self._turn:
             client = self._session()
+            self.requests += 1
             async with self._wait(self._config.timeout_s):
                 answer = bytes(await client.iso_exchange_buffer(bytearray(request)))
         with self._expecting("an answer that breaks off"):

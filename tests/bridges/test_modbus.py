@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from bridges.driver import BoundTag, CanWrite
+from bridges.driver import BoundTag, CanCount, CanWrite
 from bridges.modbus import ModbusConfig, ModbusDriver
 from bridges.modbus.mbap import MbapClient
 from uns.errors import DeviceError
@@ -140,6 +140,17 @@ async def test_the_simulators_setter_stores_bytes_written_by_hand():
         start = int(text[3:].split()[0].split(".")[0])
         stored = server[1].memory["hr"][2 * start :][: len(wire) // 2]
         assert wire == bytes(stored).hex().upper()
+
+
+async def test_a_session_counts_its_requests():
+    """One block is one request, and the health of the connection can tell."""
+    async with ModbusServer() as server:
+        driver, _ = await _opened(server.port, ["hr:0 int16", "hr:1 int16"])
+        assert isinstance(driver, CanCount)
+        for scans in (1, 2, 3):
+            await driver.read((0, 1))
+            assert scans == driver.requests
+        await driver.close()
 
 
 async def test_writing_and_reading_back():
