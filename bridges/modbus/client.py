@@ -35,7 +35,6 @@ class Client(ABC):
 
     def __init__(self, where: str, *, timeout_s: float, max_in_flight: int = 1) -> None:
         self.where = where
-        self.requests = 0  # sent so far
         self._timeout_s = timeout_s
         self._turn = asyncio.Semaphore(max_in_flight)
         self._end: Exception | None = None  # why the session is over
@@ -46,11 +45,13 @@ class Client(ABC):
         Raises DeviceRefusal for an exception code, TimeoutError where there is no answer in
         time, DeviceError where the session is over.
         """
-        async with self._turn:
+        await self._turn.acquire()  # `async with` takes two coroutines more, for each request
+        try:
             if self._end is not None:
                 raise self._end
-            self.requests += 1
             reply = await self._exchange(unit, pdu)
+        finally:
+            self._turn.release()
         if reply[0] == pdu[0] | _EXCEPTION:
             raise DeviceRefusal(reply[1])
         if reply[0] != pdu[0]:

@@ -31,7 +31,7 @@ class MbapClient(Client, asyncio.Protocol):
         self._transaction = 0
         self._waiting: dict[int, tuple[asyncio.Future[bytes], float]] = {}  # and until when
         self._timer: asyncio.TimerHandle | None = None  # one for all: they wait equally long
-        self._received = bytearray()
+        self._rest = b""  # of an answer that is not complete yet
         self._transport: asyncio.Transport | None = None
         self._closed = asyncio.Event()
 
@@ -69,20 +69,20 @@ class MbapClient(Client, asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Cut the stream into answers and hand each to its request (asyncio calls this)."""
-        received = self._received
-        received += data
-        while len(received) > _HEADER.size:
-            transaction, protocol, length, _unit = _HEADER.unpack_from(received)
+        received, place = self._rest + data, 0
+        while len(received) - place > _HEADER.size:
+            transaction, protocol, length, _unit = _HEADER.unpack_from(received, place)
             if protocol != 0 or length not in _LENGTHS:
                 self._broken("what it sends is not Modbus/TCP")
                 return
-            end = _HEADER_BEFORE_LENGTH + length
+            end = place + _HEADER_BEFORE_LENGTH + length
             if len(received) < end:
-                return
+                break
             waiting = self._waiting.get(transaction)
             if waiting is not None and not waiting[0].done():
-                waiting[0].set_result(bytes(received[_HEADER.size : end]))
-            del received[:end]
+                waiting[0].set_result(received[place + _HEADER.size : end])
+            place = end
+        self._rest = received[place:]
 
     async def _exchange(self, unit: int, pdu: bytes) -> bytes:
         if self._transport is None:
@@ -115,7 +115,7 @@ class MbapClient(Client, asyncio.Protocol):
 
     def _finish(self, error: DeviceError) -> None:
         self._end = self._end or error
-        self._received.clear()
+        self._rest = b""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
