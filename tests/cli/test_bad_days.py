@@ -212,7 +212,7 @@ def test_two_demos_at_once(start) -> None:
         assert [0, 0] == [demo.process.wait(120) for demo in demos]
     for demo in demos:
         assert "port 1883 is in use; MQTT takes a free one" in demo.err
-        assert '"machines": 25' in demo.out
+        assert '"machines": 36' in demo.out
         no_traceback(demo.err)
     urls = {re.findall(r"MQTT +(mqtt:\S+)", demo.err)[0] for demo in demos}
     assert 2 == len(urls)

@@ -30,7 +30,7 @@ def _numbers(now: Summary) -> Text:
         ("uns demo  ", "bold"),
         f"{now.seconds:.0f} s   ",
         (f"{now.machines_online}", "green"),
-        f"/{now.machines} machines, {now.sites} sites, {' and '.join(now.protocols)}   ",
+        f"/{now.machines} machines, {now.sites} sites, {len(now.protocols)} protocols   ",
         (f"{now.topics_live}", "green"),
         f"/{now.topics} topics live\n",
         (flow, "dim"),
@@ -47,7 +47,7 @@ def _lines(running: Demo, *, is_wide: bool) -> Table:
     namespace = running.runtime.namespace
     for line, record in running.plant.truth()["lines"].items():
         filler, made = next(iter(record["machines"].items()))
-        if not made["orders"]:
+        if not made["orders"] or filler not in running.confirmed:
             continue
         order = list(made["orders"].values())[-1]
         told = running.erp.machines_of(order["id"]).get(filler)

@@ -94,7 +94,8 @@ class Demo:
         self.url = url
         self.notes: list[str] = []
         classes = {route.for_each.class_ for route in project.routes}
-        self._confirmed = {m.topic.text for m in project.machines if classes & set(m.lineage)}
+        #: The topics of the machines whose orders the ERP is told of.
+        self.confirmed = {m.topic.text for m in project.machines if classes & set(m.lineage)}
         self._began = time.monotonic()
         self._seconds_to_many: float | None = None
         self._task: asyncio.Task[None] | None = None
@@ -138,7 +139,7 @@ class Demo:
 
     def differences(self) -> list[str]:
         """Where the ERP's books and the plant's truth differ now."""
-        return differences(self.plant.truth(), self.erp.machines_of, self._confirmed)
+        return differences(self.plant.truth(), self.erp.machines_of, self.confirmed)
 
     def check(self) -> None:
         """Raise what ended the runtime, if something did."""
