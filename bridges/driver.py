@@ -26,6 +26,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from uns.metric import DataType, Reading, Value
 
 __all__ = [
+    "Advice",
     "BindResult",
     "BoundTag",
     "BrowsedNode",
@@ -116,6 +117,13 @@ class Extent(NamedTuple):
     end: int
 
 
+class Advice(NamedTuple):
+    """Why an address is risky though it works today, and what to write instead."""
+
+    why: str
+    hint: str
+
+
 class Sink(Protocol):
     """Where a driver puts what it learns. `readings` and `alive` are synchronous and cheap."""
 
@@ -159,6 +167,21 @@ class Driver(ABC):
         """Return what `address` takes of the device's memory; None where it is only a name."""
         del address, datatype
         return None
+
+    @classmethod
+    def advice(cls, address: Any, config: Any) -> Advice | None:
+        """Return what had better be written than this `address`; None where it is fine.
+
+        `uns check` warns of it, once for all addresses of a binding with the same advice.
+        """
+        del address, config
+        return None
+
+    @classmethod
+    def takes_writes(cls, config: Any) -> bool:
+        """Whether a session with these settings can write at all: it has `write`."""
+        del config
+        return hasattr(cls, "write")
 
     @abstractmethod
     async def open(self) -> None:

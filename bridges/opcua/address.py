@@ -9,16 +9,18 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 from uuid import UUID
 
+from bridges.driver import Advice
 from bridges.opcua.browse_path import BrowsePath, parse_path, split_elements
 from uns.errors import AddressError
 
-__all__ = ["Address", "Identifier", "NodeAddress", "parse"]
+__all__ = ["Address", "Identifier", "NodeAddress", "find_advice", "parse"]
 
 Identifier: TypeAlias = str | int | UUID | bytes
 
 _SPELLING = "as UaExpert shows a NodeId: `nsu=urn:vendor:filler;s=Line1.Speed` or `ns=2;i=1004`"
 _MAX_IDENTIFIER = 4096  # OPC UA part 3 §8.2.4
 _MAX_INDEX = 0xFFFF  # UInt16, OPC UA part 3 §8.2.2
+_FIXED = 1  # 0 is the standard's namespace and 1 the server's own: OPC UA part 3 §8.2.2
 _MAX_NUMBER = 0xFFFFFFFF  # UInt32, the same place
 
 
@@ -61,6 +63,19 @@ def parse(text: str, default_namespace: str) -> NodeAddress | BrowsePath:
         text, elements = split_elements(text)
         return replace(_node(text, default_namespace), elements=elements)
     return _node(text, default_namespace)
+
+
+def find_advice(address: Address) -> Advice | None:
+    """What had better be written than an index that the server may give to another namespace."""
+    if isinstance(address, BrowsePath):
+        index = max((step.namespace or 0 for step in address.steps), default=0)
+        hint = "leave the number out, and write `namespace: <uri>` in the connection"
+    else:
+        index = address.namespace if isinstance(address.namespace, int) else 0
+        hint = "write `nsu=<uri>;…`, or `namespace: <uri>` in the connection and no `ns=` here"
+    if index <= _FIXED:
+        return None
+    return Advice(f"another namespace may have the number {index} when the server restarts", hint)
 
 
 def _ends_in_brackets(text: str) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from bridges.driver import (
+    Advice,
     BindResult,
     BoundTag,
     BrowsedNode,
@@ -14,7 +15,7 @@ from bridges.driver import (
     Sink,
     Survey,
 )
-from bridges.opcua.address import Address, parse
+from bridges.opcua.address import Address, find_advice, parse
 from bridges.opcua.config import OpcUaConfig
 from uns.errors import DeviceError
 from uns.metric import Reading, Value
@@ -44,6 +45,12 @@ class OpcUaDriver(PushDriver):
     def parse(cls, text: str, config: OpcUaConfig) -> Address:
         """Return what `text` means: `nsu=urn:x;s=Line1.Speed`, `s=Line1.Speed`, `/Objects/Line1`."""
         return parse(text, config.namespace)
+
+    @classmethod
+    def advice(cls, address: Address, config: OpcUaConfig) -> Advice | None:
+        """A namespace had better be told by its URI."""
+        del config
+        return find_advice(address)
 
     async def open(self) -> None:
         """Connect and log in, or go on with the lost session; learn the namespaces."""

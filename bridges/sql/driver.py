@@ -58,6 +58,11 @@ class SqlDriver(PollDriver):
         """`column`, or `key/column` where the connection has a key."""
         return parse_row(text, has_key=bool(config.key_column))
 
+    @classmethod
+    def takes_writes(cls, config: SqlConfig) -> bool:
+        """Whether the connection says how."""
+        return bool(config.write)
+
     # ------------------------------------------------------------ going on where it ended
 
     @property

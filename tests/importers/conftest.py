@@ -39,13 +39,16 @@ def drafted() -> Callable[..., Draft]:
 
 @pytest.fixture
 def loaded(tmp_path: Path) -> Callable[[str], Project]:
-    """The project in a draft's text; not one problem and not one warning is in it."""
+    """The project in a draft's text; not one problem is in it, and no warning but one.
+
+    Where a file has numbers of OPC UA namespaces, so has the draft, and `uns check` says that.
+    """
 
     def read(text: str) -> Project:
         file = tmp_path / "draft.yaml"
         file.write_text(text, encoding="utf-8")
         result = load(file, catalogue())
-        assert () == result.diagnostics, text
+        assert [] == [d for d in result.diagnostics if d.code != "UNS255"], text
         assert result.project is not None
         return result.project
 

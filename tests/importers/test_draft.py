@@ -165,11 +165,11 @@ def test_a_flat_list_with_numbered_names_is_taken_apart(drafted: Drafted, loaded
 
 def test_regular_names_are_one_template(drafted: Drafted, loaded: Loaded) -> None:
     """Where each address follows from its tag's name, the binding is one line."""
-    tags = tuple(FoundTag((name,), f"ns=2;s=Filler.{name}") for name in NAMES)
+    tags = tuple(FoundTag((name,), f"nsu=urn:x;s=Filler.{name}") for name in NAMES)
     device = Device("Filler", "opcua", {"endpoint": "opc.tcp://10.1.1.20:4840"}, tags)
     made = drafted(Found((device,)))
-    assert '    tags: "ns=2;s=Filler.{tag:pascal}"' in made.text.splitlines()
-    assert "ns=2;s=Filler.BowlPressure" in _sources(loaded(made.text)).values()
+    assert '    tags: "nsu=urn:x;s=Filler.{tag:pascal}"' in made.text.splitlines()
+    assert "nsu=urn:x;s=Filler.BowlPressure" in _sources(loaded(made.text)).values()
 
 
 def test_names_that_become_one_stay_two(drafted: Drafted, loaded: Loaded) -> None:

@@ -12,7 +12,7 @@ from uns.project.catalogue import Catalogue
 from uns.project.load import Loaded, load
 
 Load = Callable[..., Loaded]
-REAL = Catalogue({name: get_driver(name) for name in ("s7", "modbus")})
+REAL = Catalogue({name: get_driver(name) for name in ("http", "modbus", "opcua", "s7", "sql")})
 
 
 def _plant(tags: str, addresses: str, driver: str = "modbus") -> str:
@@ -75,6 +75,95 @@ def test_words_that_do_not_go_together(
 ) -> None:
     """Counters, deadbands and who may write are looked at with what else is said of the tag."""
     assert expected == _codes(_plant(tags, f"a: {address}"), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("{deadband: 1, deliver: every}", ["UNS256"]),
+        ("{deadband: {time: 5s}, deliver: every}", ["UNS256"]),
+        ("{deadband: 1, counter: true}", ["UNS256"]),
+        ("{deadband: 1, states: {0: idle}}", ["UNS256"]),
+        ("{deadband: 0, counter: true}", []),
+        ("{deadband: 1, counter: true, deliver: latest}", []),
+        ("{deadband: 1}", []),
+    ],
+)
+def test_a_deadband_where_every_value_counts(
+    words: str, expected: list[str], tmp_path: Path
+) -> None:
+    """It has no effect, and is told; without a size or with `deliver: latest` it is meant."""
+    assert expected == _codes(_plant(f"a: {words}", 'a: "hr:0 uint32"'), tmp_path)
+
+
+def _bound(binding: str, tags: str = "a: {}, b: {}, c: {}") -> str:
+    return f"""
+enterprise: acme
+types: {{filler: {{tags: {{{tags}}}}}}}
+bindings: {{plc: {{{binding}}}}}
+instances: [{{path: "leeds/shop/line{{n}}/filler", each: {{n: 1..3}}, is: filler, bind: plc}}]
+"""
+
+
+@pytest.mark.parametrize(
+    ("addresses", "expected"),
+    [
+        ("'ns=2;s=L{n}.{tag}'", ["`ns=2;s=L1.a` and 2 more of `plc`"]),
+        ("{a: 'ns=2;s=A{n}', b: 'nsu=urn:x;s=B{n}', c: 'ns=2;s=C{n}'}", ["`ns=2;s=A1` and 1 more"]),
+        (
+            "{a: 'ns=2;s=A{n}', b: 'ns=3;s=B{n}', c: 'ns=1;s=C{n}'}",
+            ["`ns=2;s=A1`:", "`ns=3;s=B1`:"],
+        ),
+        ("'/Objects/2:Line{n}/{tag}'", ["`/Objects/2:Line1/a` and 2 more"]),
+        ("'/Objects/Line{n}/{tag}'", []),
+        ("{a: i=2258, b: ns=0;i=2259, c: nsu=urn:x;i=1}", []),
+    ],
+)
+def test_a_number_of_a_namespace_is_told_once_for_a_binding(
+    addresses: str, expected: list[str], tmp_path: Path
+) -> None:
+    """Nine tags of three machines are one warning; URIs, names and fixed numbers are none."""
+    server = 'driver: opcua, connection: {endpoint: "opc.tcp://10.0.0.{n}"}'
+    (tmp_path / "plant.yaml").write_text(_bound(f"{server}, tags: {addresses}"))
+    told = [one for one in load(tmp_path, REAL).diagnostics if one.code != "UNS246"]
+    assert {"UNS255"} >= {one.code for one in told}
+    assert len(expected) == len(told)
+    for begin, one in zip(expected, told, strict=True):
+        assert one.message.startswith(begin)
+
+
+_BOX = 'driver: http, connection: {url: "http://10.0.0.{n}"}'
+_TABLE = 'driver: sql, connection: {url: "sqlite:///a{n}.db", table: t'
+
+
+@pytest.mark.parametrize(
+    ("binding", "expected"),
+    [
+        (
+            _BOX + ", tags: '/state $.{tag}'",
+            ["`a` and 1 more of `plc` cannot be written: `http` only reads"],
+        ),
+        (_BOX + ", tags: {a: {address: /s $.a, write: false}, c: /s $.c}", []),
+        (
+            _TABLE + "}, tags: '{tag}'",
+            ["`a` and 1 more of `plc` cannot be written: `sql` only reads as"],
+        ),
+        (_TABLE + ', write: "update t set {{column}} = :value"}, tags: "{tag}"', []),
+        ("driver: modbus, connection: {host: h}, tags: {a: hr:0, b: hr:2, c: hr:4}", []),
+    ],
+)
+def test_a_writable_tag_of_a_driver_that_only_reads(
+    binding: str, expected: list[str], tmp_path: Path
+) -> None:
+    """It is told once for a binding; a table with a write statement can be written."""
+    may = "write: {roles: [operator]}, optional: true"
+    tags = f"a: {{{may}}}, b: {{{may}}}, c: {{optional: true}}"
+    (tmp_path / "plant.yaml").write_text(_bound(binding, tags))
+    told = [one for one in load(tmp_path, REAL).diagnostics if one.code != "UNS246"]
+    assert {"UNS257"} >= {one.code for one in told}
+    assert len(expected) == len(told)
+    for begin, one in zip(expected, told, strict=True):
+        assert one.message.startswith(begin)
 
 
 @pytest.mark.parametrize(

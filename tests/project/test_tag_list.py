@@ -52,15 +52,16 @@ def test_every_column_says_what_the_word_says(listed: Callable[..., Loaded]) -> 
         "name,type,unit,lo,hi,raw lo,raw hi,address,desc,deadband,scan,stale,deliver,counter,"
         "rollover,states,write,alarm_lo,Alarm Hi,alarm-delay,alarm_hysteresis,optional,was,"
         "semantic_id,deadband time,heartbeat,store\n"
-        'drive.temp,REAL,Cel,-20,150,0,27648,reg:1 float,"Hot, or not",1%,200ms,30s,every,,,,,5,90,'
+        'drive.temp,REAL,Cel,-20,150,0,27648,reg:1 float,"Hot, or not",1%,200ms,30s,latest,,,,,5,90,'
         "5s,2,,,0173-1#02,5s,10s,no\n"
         "good,,{bottle},,,,,reg:2,,,,,,x,65536,,,,,,,,,\n"
         'mode,,,,,,,reg:3,,,,,,,,"0 idle, 1 running","operator, engineer",,,,,,"old_mode",\n'
         "state,,,,,,,reg:4,,,,,,,,packml,,,,,,,,\n"
+        "batch,string,,,,,,reg:5,,,,,every,,,,,,,,,,,\n"
         "spare,,,,,,,,,,,,,,,,,,,,,yes,,\n"
     )
     tags = _tags(found)
-    assert ["drive/temp", "good", "mode", "state"] == list(tags)
+    assert ["drive/temp", "good", "mode", "state", "batch"] == list(tags)
     temp = tags["drive/temp"]
     assert (DataType.FLOAT, "Cel", -20, 150) == (temp.datatype, temp.unit, temp.low, temp.high)
     assert ((0, 27648, -20, 150), 1.7, 0.2, 30) == (
@@ -71,9 +72,10 @@ def test_every_column_says_what_the_word_says(listed: Callable[..., Loaded]) -> 
     )
     assert (5.0, 10.0, False) == (temp.deadband_s, temp.heartbeat_s, temp.is_kept)
     assert Alarm(lo=5, hi=90, delay_s=5, hysteresis=2) == temp.alarm
-    assert (True, "Hot, or not", "0173-1#02") == (temp.deliver_every, temp.desc, temp.semantic_id)
+    assert (False, "Hot, or not", "0173-1#02") == (temp.deliver_every, temp.desc, temp.semantic_id)
     assert "reg:1 float" == (temp.source and temp.source.text)
     assert (True, 65536) == (tags["good"].is_counter, tags["good"].rollover)
+    assert tags["batch"].deliver_every
     mode = tags["mode"]
     assert ({0: "idle", 1: "running"}, ("old_mode",)) == (mode.states, mode.was)
     assert WritePolicy(("operator", "engineer")) == mode.write

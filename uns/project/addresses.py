@@ -8,10 +8,10 @@ from typing import Any
 
 from uns.equipment import Connection, Machine, Tag
 from uns.project.findings import Findings
-from uns.project.kinds import Kind
+from uns.project.kinds import Kind, KindTag
 from uns.project.source import Written
 
-__all__ = ["check_addresses"]
+__all__ = ["check_addresses", "fed"]
 
 _WORD = 16  # bits: what most PLCs' counters had once
 _Read = tuple[Machine, Tag, Written]
@@ -30,20 +30,20 @@ def check_addresses(
     seen: dict[tuple[str, Any], _Read] = {}
     kinds: set[int] = set()
     for machine, kind in made:
-        fed = list(_fed(machine, kind))
-        for tag, at in fed:
+        read = [(tag, known.feed.at) for tag, known in fed(machine, kind) if known.feed]
+        for tag, at in read:
             _check_twin((machine, tag, at), seen, findings)
         if id(kind) not in kinds:
             kinds.add(id(kind))
-            _check_extents(fed, connections, drivers, findings)
+            _check_extents(read, connections, drivers, findings)
 
 
-def _fed(machine: Machine, kind: Kind) -> Iterator[tuple[Tag, Written]]:
-    """The tags with an address, and where that is written."""
+def fed(machine: Machine, kind: Kind) -> Iterator[tuple[Tag, KindTag]]:
+    """The tags with an address, and what their kind knows of them: where that is written."""
     if len(machine.tags) == len(kind.tags):
         for tag, known in zip(machine.tags, kind.tags, strict=True):
             if tag.source is not None and known.feed is not None:
-                yield tag, known.feed.at
+                yield tag, known
 
 
 def _check_twin(read: _Read, seen: dict[tuple[str, Any], _Read], findings: Findings) -> None:
@@ -68,14 +68,14 @@ def _check_twin(read: _Read, seen: dict[tuple[str, Any], _Read], findings: Findi
 
 
 def _check_extents(
-    fed: Sequence[tuple[Tag, Written]],
+    read: Sequence[tuple[Tag, Written]],
     connections: Mapping[str, Connection],
     drivers: Mapping[str, Any],
     findings: Findings,
 ) -> None:
     """Overlaps among the tags of one machine, and its short counters."""
     areas: dict[Any, list[tuple[int, int, Tag, Written]]] = {}
-    for tag, at in fed:
+    for tag, at in read:
         source = tag.source
         connection = connections.get(source.connection) if source else None
         if source is None or connection is None:

@@ -194,6 +194,7 @@ def _family(datatype: DataType) -> str:
 
 
 def _deadband_problems(made: Draft) -> Iterator[Diagnostic]:
+    yield from _unheeded_deadband(made)
     low, high = made.words.get("range") or (0.0, 0.0)
     said = made.words.get("deadband")
     band = amount_of(said.change if said else None, made.words)
@@ -205,6 +206,26 @@ def _deadband_problems(made: Draft) -> Iterator[Diagnostic]:
             hint="1% is much for most tags",
             severity=Severity.WARNING,
         )
+
+
+def _unheeded_deadband(made: Draft) -> Iterator[Diagnostic]:
+    """Where every value counts, none is left out."""
+    said = made.words.get("deadband")
+    is_wanted = said is not None and bool(said.time or (said.change and said.change.amount))
+    if not is_wanted or not made.fixed["deliver_every"]:
+        return
+    has_said_so = made.words.get("deliver") is not None
+    of_its_kind = "a counter" if made.words.get("counter") else "a tag with `states`"
+    why = "it is `deliver: every`" if has_said_so else f"every value of {of_its_kind} counts"
+    there = ("every value counts", written_at(made.layers, "deliver"))
+    yield diagnostic(
+        "UNS256",
+        f"the deadband of `{made.name}` has no effect: {why}",
+        written_at(made.layers, "deadband"),
+        hint="leave it out, or say `deliver: latest`: then the newest value is enough",
+        severity=Severity.WARNING,
+        related=(there,) if has_said_so else (),
+    )
 
 
 _WIDE = 0.1  # of the range; beyond it a trend is stairs

@@ -10,6 +10,7 @@ from uns.equipment import Asset, Connection, Machine, Source, SparkplugId, Tag
 from uns.errors import AddressError
 from uns.hierarchy import MAX_LEVELS, MAX_TOPIC_BYTES
 from uns.project.addresses import check_addresses
+from uns.project.advice import check_advice
 from uns.project.assets import assets_of, check_assets
 from uns.project.capitals import check_capitals
 from uns.project.catalogue import Catalogue
@@ -71,6 +72,7 @@ def expand(
     _check_places(library, planned, machines, findings)
     made = list(zip(machines, [kind for _, kind in planned], strict=True))
     check_addresses(made, connections.by_key, catalogue.drivers, findings)
+    check_advice(made, connections.by_key, catalogue.drivers, findings)
     check_readers(library, machines, findings)
     check_schemas(library, findings)
     kinds.check_unused_types()

@@ -26,7 +26,7 @@ from uns.project.stamps import Stamp
 from uns.project.template import Template, TemplateError
 from uns.project.words import EVERY_TAG
 
-__all__ = ["Feed", "Kind", "Kinds"]
+__all__ = ["Feed", "Kind", "KindTag", "Kinds"]
 
 
 @dataclass(frozen=True, slots=True)
