@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import zlib
+from datetime import UTC, datetime
 from typing import Final, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -15,6 +16,7 @@ from uns.errors import AddressError
 
 __all__ = ["FileConfig"]
 
+_A_TIME: Final = datetime(2026, 1, 8, 10, 30, tzinfo=UTC)  # any
 _NOT_HASHED: Final = frozenset({"folder", "files", "enabled", "clock"})
 
 
@@ -63,6 +65,15 @@ class FileConfig(DriverConfig):
         if "/" in pattern:
             raise ValueError("a pattern names files of one folder: write the path into `folder:`")
         return pattern
+
+    @field_validator("timestamp_format")
+    @classmethod
+    def _is_a_form(cls, form: str) -> str:
+        try:
+            datetime.strptime(_A_TIME.strftime(form), form)  # noqa: DTZ007 - only tried
+        except ValueError as error:
+            raise ValueError(f"`{form}` tells no time: {error}; write `%d.%m.%Y %H:%M`") from None
+        return form
 
     @field_validator("timezone")
     @classmethod

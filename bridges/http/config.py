@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, m
 
 from bridges.driver import DriverConfig
 from bridges.paths import JsonPath
+from uns.errors import AddressError
 
 __all__ = ["HttpConfig", "Login", "Preset"]
 
@@ -76,9 +77,10 @@ class HttpConfig(DriverConfig):
     @field_validator("timestamp")
     @classmethod
     def _leads_to_one_value(cls, text: str) -> str:
-        if text:
-            JsonPath.parse(text)
-        return text
+        try:
+            return str(JsonPath.parse(text)) if text else ""
+        except AddressError as error:
+            raise ValueError(f"{error}; {error.hint}") from None
 
     @model_validator(mode="after")
     def _logs_in_one_way(self) -> Self:

@@ -13,6 +13,7 @@ import aiohttp
 from yarl import URL
 
 from bridges.http.config import HttpConfig
+from bridges.spoken import spoken
 from uns.errors import DeniedError, DeviceError
 
 __all__ = ["HttpSession", "NotServedError"]
@@ -85,6 +86,11 @@ class HttpSession:
             raise DeviceError(
                 f"{self._where} does not speak TLS with us: {error.os_error}",
                 hint="is it `http://` perhaps?",
+            ) from error
+        except aiohttp.ClientConnectorError as error:
+            raise DeviceError(
+                f"{self._where} cannot be reached: {spoken(error.os_error)}",
+                hint="is it running, and are host and port right?",
             ) from error
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise DeviceError(

@@ -14,6 +14,7 @@ from typing import Any, Final
 from bridges.extras import load
 from bridges.modbus.client import Client, give_up
 from bridges.modbus.stream import connected
+from bridges.spoken import spoken
 from uns.errors import DeviceError
 
 __all__ = ["RtuClient", "SerialLine", "checked", "checksum"]
@@ -39,8 +40,9 @@ class SerialLine:
         try:
             self._port = serial.Serial(device, timeout=0, exclusive=True, **settings)
         except (OSError, ValueError) as error:  # SerialException is an OSError
+            why = spoken(error) if isinstance(error, OSError) and error.errno else error
             raise DeviceError(
-                f"the serial device {device} cannot be opened: {getattr(error, 'strerror', None) or error}",
+                f"the serial device {device} cannot be opened: {why}",
                 hint="is it plugged in, may this user open it (group `dialout`), is it in use?",
             ) from error
         self._receive = receive

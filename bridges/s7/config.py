@@ -43,7 +43,7 @@ class S7Config(DriverConfig):
         try:
             return zone if zone == "UTC" else ZoneInfo(zone).key
         except (ZoneInfoNotFoundError, ValueError, OSError):
-            raise ValueError("this machine knows no such time zone; like Europe/Berlin") from None
+            raise ValueError(f"there is no time zone `{zone}`; write `Europe/Berlin`") from None
 
     def key(self) -> str:
         """`s7://host:port/rack.slot`, and the settings of the session that are not the usual."""

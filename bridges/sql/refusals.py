@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from bridges.spoken import spoken
 from bridges.sql.config import SqlConfig
 from uns.errors import DeniedError, DeviceError
 
@@ -29,8 +30,8 @@ _SENTENCES: Final = {
 _DENIED: Final = frozenset({"28P01", "28000", "42501"})
 _SQLITE: Final = (
     ("unable to open database file", "cannot be opened: there is no such file, or no way to it"),
-    ("no such table", "knows no such table: {said}"),
-    ("no such column", "knows no such column: {said}"),
+    ("no such table", "knows {said}"),
+    ("no such column", "knows {said}"),
     ("file is not a database", "is no SQLite database"),
     ("database is locked", "is locked by another program"),
 )
@@ -56,7 +57,7 @@ def refused(error: Exception, config: SqlConfig) -> DeviceError:
         )
     if isinstance(cause, OSError):
         return DeviceError(
-            f"{config.key_of_source()} cannot be reached: {said}",
+            f"{config.key_of_source()} cannot be reached: {spoken(cause)}",
             hint="is it running, and are host and port right?",
         )
     return DeviceError(f"{config.key_of_source()} refuses: {said}")

@@ -76,11 +76,13 @@ async def monitor(mosquitto: MosquittoBroker) -> AsyncIterator[Monitor]:
     await asyncio.wait([task])
 
 
-def presence(url: str, health: ConnectionHealth, key: str = "s7://10.2.1.20") -> BridgePresence:
-    topic = Topic("acme/leeds/packaging/line1/filler")
+def presence(
+    url: str, health: ConnectionHealth, key: str = "s7://10.2.1.20", enterprise: str = "acme"
+) -> BridgePresence:
+    topic = Topic(f"{enterprise}/leeds/packaging/line1/filler")
     machine = Machine(topic, "filler", 1, ("filler",), (), SparkplugId("g", "n", "d"))
     source = FlowSource(Connection(key, "s7", None), [machine], {}, health)
-    return BridgePresence("acme", "bridges-gw1", [Broker.parse(url)], lambda: [source])
+    return BridgePresence(enterprise, "bridges-gw1", [Broker.parse(url)], lambda: [source])
 
 
 @contextlib.asynccontextmanager
@@ -120,6 +122,17 @@ async def test_a_stopped_service_says_so(
         await until(lambda: monitor.state(FLOW) == "running", "the flow")
     await until(lambda: monitor.state(STATE) == "offline", "the goodbye")
     assert ("stopped", "stopped") == (monitor.state(FLOW), monitor.shown[STATE]["reason"])
+
+
+async def test_projects_of_two_enterprises_share_computer_and_broker(
+    mosquitto: MosquittoBroker, monitor: Monitor, until: Callable[..., Any]
+) -> None:
+    """Neither throws the other off the broker."""
+    theirs = presence(mosquitto.url, up(), enterprise="other")
+    async with running(presence(mosquitto.url, up())), running(theirs):
+        await until(lambda: monitor.state(FLOW) == "running", "the flow")
+        await asyncio.sleep(1.5)
+        assert "online" == monitor.state(STATE)
 
 
 async def test_the_broker_speaks_for_one_that_was_cut_off(

@@ -214,7 +214,7 @@ async def test_a_session_that_proves_nothing_does_not_reset_the_pause():
         assert watched.health.next_try_s >= 0.5
 
 
-async def test_refused_tags_are_bad_and_tried_again(monkeypatch):
+async def test_refused_tags_are_bad_and_tried_again(monkeypatch, caplog):
     """The others run on in the same session; a tag that appears is read from then on."""
     monkeypatch.setattr(device_session, "FIRST_RETRY_S", 0.1)
     script = Script()
@@ -230,6 +230,8 @@ async def test_refused_tags_are_bad_and_tried_again(monkeypatch):
         assert (2, 0) == (watched.health.tags_good, watched.health.tags_bad)
         assert 1 == script.opened
         assert [[1, 2], [2]] == script.binds[:2]
+    warned = [one.getMessage() for one in caplog.records if one.levelno == logging.WARNING]
+    assert ["porto/line1 test://plc:1 is up: 1 tags, 1 refused by the device"] == warned
 
 
 async def test_a_push_driver_that_falls_silent_is_replaced():

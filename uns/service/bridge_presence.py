@@ -51,7 +51,7 @@ class BridgePresence:
         """Connect to nothing yet."""
         self._root = f"{enterprise}/_service/{name}"
         self._flow_filter = f"{enterprise}/_flow/#"
-        self._client_id = f"uns-{name}"
+        self._client_id = f"uns-{enterprise}-{name}"  # two projects may share a computer
         self._brokers = brokers
         self._sources = sources
         self._flows = ConnectionFlows(enterprise, name, taken)
@@ -136,7 +136,7 @@ class BridgePresence:
     def _say_refused(self, error: BrokerError) -> None:
         if str(error) not in self._refused:
             self._refused.add(str(error))
-            log.warning("%s; %s", error, error.hint)
+            log.warning("%s", "; ".join(filter(None, (str(error), error.hint))))
 
     def _state(self, presence: Presence, reason: str = "") -> Message:
         """Our `_state`; its members are those of other services, and what is counted."""

@@ -252,8 +252,11 @@ class ConnectionSupervisor:
         first = not health.since_ms and not health.last_error
         health.reconnects += 0 if first else 1
         since = "" if first else " again"
-        refused = f", {bad} refused by the device" if bad else ""
-        log.info("%s is up%s: %d tags%s", self.name, since, health.tags_good, refused)
+        if bad:
+            said = "%s is up%s: %d tags, %d refused by the device"
+            log.warning(said, self.name, since, health.tags_good, bad)
+        else:
+            log.info("%s is up%s: %d tags", self.name, since, health.tags_good)
         self._enter(ConnectionState.UP)
 
     def proven(self) -> None:

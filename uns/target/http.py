@@ -7,6 +7,7 @@ docs/reference/targets/http.md for what each answer leads to.
 from __future__ import annotations
 
 import asyncio
+import os
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
@@ -156,4 +157,9 @@ def _retry_after_s(response: aiohttp.ClientResponse) -> float | None:
 
 
 def _plain(error: BaseException) -> str:
+    if isinstance(error, aiohttp.ClientConnectorError) and not isinstance(
+        error, aiohttp.ClientSSLError
+    ):
+        number = error.os_error.errno or 0  # of resolvers below 0
+        return os.strerror(number) if number > 0 else error.os_error.strerror or str(error)
     return str(error) or ("it took too long" if isinstance(error, TimeoutError) else repr(error))

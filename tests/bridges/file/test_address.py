@@ -72,6 +72,7 @@ def test_any_text_is_an_address_or_says_where_it_is_not(text, form, has_key):
     [
         ({"files": "a/*.csv"}, "one folder"),
         ({"timezone": "Mars/Base"}, "no time zone"),
+        ({"timestamp_format": "%d.%m.%Q"}, "tells no time"),
         ({"encoding": "utf-32"}, "no encoding"),
         ({"delimiter": "::"}, "one character"),
         ({"rows": "$.x"}, "documents"),

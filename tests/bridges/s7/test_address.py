@@ -176,7 +176,7 @@ def test_a_time_zone_is_one_that_this_machine_knows():
     """A misspelt one is told when the project is checked."""
     assert "zone=Europe/Berlin" in S7Config(host="h", zone="Europe/Berlin").key()
     for wrong in ("Europe/Berlint", "../etc", ""):
-        with pytest.raises(ValidationError, match="knows no such time zone"):
+        with pytest.raises(ValidationError, match="no time zone"):
             S7Config(host="h", zone=wrong)
 
 
