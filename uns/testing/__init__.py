@@ -4,7 +4,8 @@
         protocol = "bacnet"
         ...
 
-docs/how-to/write-a-driver.md tells how. It needs pytest, pytest-asyncio and hypothesis.
+docs/how-to/write-a-driver.md tells how. It needs what the extra `testing` brings: pytest,
+pytest-asyncio and hypothesis.
 """
 
 import pytest
