@@ -77,6 +77,14 @@ class DriverConfig(BaseModel):
         changed = [f"{name}={str(held).lower()}" for name, held, usual in told if held != usual]
         return "#" + "&".join(changed) if changed else ""
 
+    def begins_now(self) -> bool:
+        """Whether reading begins with how things are on the first day, not with what was before.
+
+        Then even the first cursor of a durable source is kept at once: without one, what happens
+        while no bridge runs would be before the beginning.
+        """
+        return False
+
     def endpoint(self) -> tuple[str, int] | None:
         """The host and TCP port this connection reaches; None where it needs no network."""
         raise NotImplementedError

@@ -51,6 +51,19 @@ async def test_a_process_that_is_killed_begins_behind_what_was_kept(state: State
     assert 5 == Cursors(state, 16.0).first("file:///drop")
 
 
+async def test_where_reading_began_is_kept_at_once(state: State):
+    """A bridge that is killed on its first day goes on from there; the second cursor waits."""
+    cursors = Cursors(state, 16.0)
+    assert None is cursors.first("http://agent")
+    cursors.taken("http://agent", 5, 100.0, begins_now=True)
+    cursors.taken("http://agent", 6, 101.0, begins_now=True)
+    assert {"http://agent": 5} == await _keep(cursors, 101.0)
+    cursors = Cursors(state, 16.0)
+    assert 5 == cursors.first("http://agent")
+    cursors.taken("http://agent", 7, 200.0, begins_now=True)
+    assert {} == await _keep(cursors, 201.0)
+
+
 def test_an_orderly_stop_keeps_the_newest(state: State):
     """Nothing is read again after it."""
     cursors = Cursors(state, 16.0)

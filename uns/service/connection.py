@@ -117,6 +117,12 @@ class ConnectionSupervisor:
         return getattr(self._driver_class, "IS_DURABLE", False)
 
     @property
+    def begins_now(self) -> bool:
+        """Whether its first cursor ever has nothing before it that could be missed."""
+        is_now: bool = self._connection.config.begins_now()
+        return is_now
+
+    @property
     def cursor(self) -> Any:
         """How far what was handed on reaches; None where its driver cannot resume."""
         if self._session is not None:

@@ -49,7 +49,9 @@ class CursorKeeper:
                 continue
             if self._is_full(key):
                 self._cursors.hold(key, time.monotonic())
-            self._cursors.taken(key, supervisor.cursor, time.monotonic())
+            begins_now = supervisor.begins_now
+            now_s = time.monotonic()
+            self._cursors.taken(key, supervisor.cursor, now_s, begins_now=begins_now)
 
     def keep_all(self) -> None:
         """Everything is safe now, at an orderly stop: keep the newest of each."""

@@ -42,12 +42,18 @@ class Cursors:
             self._newest[key] = self._kept[key] = self._state.get(_fact(key))
         return self._newest[key]
 
-    def taken(self, key: str, cursor: Any, now_s: float) -> None:
-        """Everything before `cursor` was handed on by now."""
+    def taken(self, key: str, cursor: Any, now_s: float, *, begins_now: bool = False) -> None:
+        """Everything before `cursor` was handed on by now.
+
+        The very first one of a source that `begins_now` need not wait: before it is only how
+        things were, and whoever comes next is told how they are.
+        """
         if cursor is None or cursor == self._newest.get(key):
             return
         self._newest[key] = cursor
-        self._taken.setdefault(key, deque()).append((now_s, cursor))
+        is_beginning = begins_now and key not in self._taken and self._kept.get(key) is None
+        since_s = now_s - self._settle_s if is_beginning else now_s
+        self._taken.setdefault(key, deque()).append((since_s, cursor))
 
     def hold(self, key: str, now_s: float) -> None:
         """What a connection delivered still waits for a slow broker: its time begins anew."""
