@@ -35,6 +35,7 @@ class Client(ABC):
 
     def __init__(self, where: str, *, timeout_s: float, max_in_flight: int = 1) -> None:
         self.where = where
+        self.requests = 0  # sent so far
         self._timeout_s = timeout_s
         self._turn = asyncio.Semaphore(max_in_flight)
         self._end: Exception | None = None  # why the session is over
@@ -49,6 +50,7 @@ class Client(ABC):
         try:
             if self._end is not None:
                 raise self._end
+            self.requests += 1
             reply = await self._exchange(unit, pdu)
         finally:
             self._turn.release()
