@@ -27,10 +27,10 @@ check: $(VENV)/.dev   ## Run ruff, mypy, import-linter and the check that genera
 quick: $(VENV)/.dev   ## Run the tests of the core, without servers or brokers (< 10 s)
 	@$(BIN)/python -m pytest -q -x -n 2 -m "not slow and not property" $(ARGS)
 
-bench: $(VENV)/.dev   ## Measure: codec, Modbus, OPC UA, Sparkplug to topics beside a raw-socket peer
+bench: $(VENV)/.dev   ## Measure: codec, every driver, 50,000 tags in one bridge, the demo plant; peers beside them
 	@PYTHONPATH=. $(BIN)/python tests/bench $(ARGS)
 
-faults: $(VENV)/.dev  ## Kill and hang broker, bridge and plant; print lost, doubled and stale
+faults: $(VENV)/.dev  ## Kill, hang and cut devices, bridges and brokers; print lost, doubled and stale
 	@$(BIN)/python -m pytest -q -s tests/faults $(ARGS)
 
 docs: $(VENV)/.dev    ## Write the generated reference pages anew
