@@ -25,6 +25,7 @@ from uns.metric import DataType, Quality, Reading
 
 __all__ = ["FileDriver"]
 
+_AHEAD_MS = 3_600_000  # of our clock: a computer or a time zone may be wrong by so much
 _GOOD, _BAD = int(Quality.GOOD), int(Quality.BAD)
 
 _T = TypeVar("_T")
@@ -184,7 +185,7 @@ class FileDriver(PollDriver):
     ) -> list[Reading]:
         """The readings of a row, all or none; raises ValueError where something in it is wrong."""
         key = None if self._key_at is None else key_text(_needed(record, self._key_at)).strip()
-        stamp = time.time_ns() // 1_000_000
+        stamp = _now_ms()
         if self._time_at is not None:
             stamp = self._moments.read(_needed(record, self._time_at))
         readings: list[Reading] = []
@@ -233,8 +234,8 @@ class FileDriver(PollDriver):
             return
         address = str(tag.address)
         held = self._held.get(address)
-        if held is None or reading[3] >= held[3]:
-            self._held[address] = reading
+        if held is None or reading[3] >= held[3] or held[3] > _now_ms() + _AHEAD_MS:
+            self._held[address] = reading  # a year that was mistyped must not stand until then
 
     def _newest(self, handle: int) -> Reading:
         tag = self._tags.get(handle)
@@ -268,6 +269,10 @@ def _needed(record: Record, place: Place) -> Any:
         return record.cell(place)
     except LookupError as error:
         raise ValueError(str(error.args[0])) from None
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
 
 
 def _look(folder: Path) -> None:

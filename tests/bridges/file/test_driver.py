@@ -359,3 +359,16 @@ async def test_threads_end_with_their_scans(tmp_path):
         async with reading(settings(), tmp_path, "L1/value") as driver:
             await values(driver)
     assert threading.active_count() <= before + 6  # asyncio's own pool may have grown
+
+
+async def test_a_time_that_is_years_ahead_does_not_stand_until_then(tmp_path):
+    """A mistyped year is told as it was written; the next row is the newest again."""
+    lab = tmp_path / "drop/lab.csv"
+    async with reading(settings(), tmp_path, "L1/value") as driver:
+        lab.write_text(HEAD + "L1;2996-01-08T10:30:00Z;7\n")
+        assert [7] == await values(driver)
+        lab.write_text(lab.read_text() + row(1, 8))
+        assert [8] == await values(driver)
+        cursor = driver.cursor
+    async with reading(settings(), tmp_path, "L1/value", cursor=cursor) as driver:
+        assert [8] == await values(driver)
