@@ -77,14 +77,6 @@ class DriverConfig(BaseModel):
         changed = [f"{name}={str(held).lower()}" for name, held, usual in told if held != usual]
         return "#" + "&".join(changed) if changed else ""
 
-    def begins_now(self) -> bool:
-        """Whether reading begins with how things are on the first day, not with what was before.
-
-        Then even the first cursor of a durable source is kept at once: without one, what happens
-        while no bridge runs would be before the beginning.
-        """
-        return False
-
     def endpoint(self) -> tuple[str, int] | None:
         """The host and TCP port this connection reaches; None where it needs no network."""
         raise NotImplementedError
@@ -280,7 +272,10 @@ class CanResume(Protocol):
     def resume(self, cursor: Any) -> None:
         """Go on behind `cursor`; where the source cannot any more, `open` begins anew.
 
-        After an `open` that began anew `cursor` is None until something was delivered.
+        After an `open` that goes on `cursor` is the same as before. After one that began anew it
+        is another: where it began, or None until something was delivered. A durable one that says
+        where it began is on the disk before anything is read, so that not even a process that is
+        killed in its first second begins anew once more, further on.
         """
 
     async def abandon(self) -> None:

@@ -102,7 +102,7 @@ class FileDriver(PollDriver):
     # ------------------------------------------------------------ the session
 
     async def open(self) -> None:
-        """Look whether the folder is there; raises DeviceError."""
+        """Look whether the folder is there, and go on or begin; raises DeviceError."""
         folder = Folder(self.config, self.home / self.config.folder)
         for name, held in self._files.items():
             progress = Progress.from_json(held)
@@ -110,6 +110,8 @@ class FileDriver(PollDriver):
                 folder.known[name] = progress
         await self._aside(lambda: _look(self.home / self.config.folder))
         self._folder = folder
+        if self._cursor is None:
+            self._cursor = {"files": {}, "held": {}}
 
     async def bind(self, tags: Sequence[BoundTag]) -> list[BindResult]:
         """Take tags up: whether files have such a column shows when there are files."""
@@ -128,7 +130,7 @@ class FileDriver(PollDriver):
         """What is new for any tag, and what is still the same of those asked for."""
         await self._look_now()
         fresh, self._waiting = self._waiting, []
-        if self._has_changed or self._cursor is None:
+        if self._has_changed:
             self._cursor = {"files": self._files, "held": self._held_json()}
             self._has_changed = False
         last = {reading[0]: reading for reading in fresh}

@@ -96,10 +96,6 @@ class HttpConfig(DriverConfig):
         shown = f"[{host}]" if ":" in host else host
         return f"{parts.scheme}://{user}{shown}:{port}{parts.path}{self._difference()}"
 
-    def begins_now(self) -> bool:
-        """An agent is asked for `current` first."""
-        return True
-
     def endpoint(self) -> tuple[str, int]:
         """The host and TCP port."""
         parts = urlsplit(self.url)

@@ -65,7 +65,8 @@ class HttpDriver(PollDriver):
             self._agent.resume(self._cursor)
             try:
                 await self._session.get("/probe")
-            except NotServedError as error:
+                await self._agent.begin()
+            except (NotServedError, ValueError) as error:
                 raise DeviceError(
                     f"{self.config.key()} is no MTConnect agent: {error}",
                     hint="the url is the agent's root, where /probe and /current are",

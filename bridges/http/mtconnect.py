@@ -52,6 +52,11 @@ class Agent:
             case {"instance": str(instance), "next": int(number)}:
                 self._instance, self._next = instance, number
 
+    async def begin(self) -> None:
+        """Have a place to go on from: what comes next, where no other session left one."""
+        if not self._next:
+            await self._current()
+
     def follow(self, tag: BoundTag) -> None:
         """Take a tag up; its value is there after the next `current`."""
         self._tags.setdefault(tag.address.item, []).append(tag)

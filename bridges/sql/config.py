@@ -140,10 +140,6 @@ class SqlConfig(DriverConfig):
         what = self.table or f"query~{_short(self.query)}"
         return f"{self.key_of_source()} {what}" + (f"~{_short(str(unusual))}" if unusual else "")
 
-    def begins_now(self) -> bool:
-        """Whether the newest rows are the first that are read."""
-        return self.start == "newest"
-
     def endpoint(self) -> tuple[str, int] | None:
         """The host and port of the server; None for a file."""
         if self.dialect == "sqlite":

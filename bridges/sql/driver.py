@@ -67,7 +67,7 @@ class SqlDriver(PollDriver):
 
     @property
     def cursor(self) -> Any:
-        """How far the table was read; None without a watermark, and on the first day."""
+        """How far the table was read, or where reading begins; None without a watermark."""
         return self._mark.to_json() if self._mark else None
 
     def resume(self, cursor: Any) -> None:
@@ -82,12 +82,12 @@ class SqlDriver(PollDriver):
     # ------------------------------------------------------------ the session
 
     async def open(self) -> None:
-        """Connect and look at the columns, and whether rows go on; raises DeviceError."""
+        """Connect, look at the columns, and go on or begin; raises DeviceError."""
         self._database = Database(self.config, self.home)
         await self._database.open()
         await self._look()
-        if self._mark and not await self._goes_on(self._mark):
-            self._mark = None
+        if self.config.watermark and not (self._mark and await self._goes_on(self._mark)):
+            self._mark = await self._first_day()
 
     async def bind(self, tags: Sequence[BoundTag]) -> list[BindResult]:
         """Take tags up; one whose column is not there is a problem, also on a second look."""

@@ -51,19 +51,6 @@ async def test_a_process_that_is_killed_begins_behind_what_was_kept(state: State
     assert 5 == Cursors(state, 16.0).first("file:///drop")
 
 
-async def test_where_reading_began_is_kept_at_once(state: State):
-    """A bridge that is killed on its first day goes on from there; the second cursor waits."""
-    cursors = Cursors(state, 16.0)
-    assert None is cursors.first("http://agent")
-    cursors.taken("http://agent", 5, 100.0, begins_now=True)
-    cursors.taken("http://agent", 6, 101.0, begins_now=True)
-    assert {"http://agent": 5} == await _keep(cursors, 101.0)
-    cursors = Cursors(state, 16.0)
-    assert 5 == cursors.first("http://agent")
-    cursors.taken("http://agent", 7, 200.0, begins_now=True)
-    assert {} == await _keep(cursors, 201.0)
-
-
 def test_an_orderly_stop_keeps_the_newest(state: State):
     """Nothing is read again after it."""
     cursors = Cursors(state, 16.0)
@@ -73,6 +60,18 @@ def test_an_orderly_stop_keeps_the_newest(state: State):
     cursors.keep_all()
     after = Cursors(state, 16.0)
     assert [5, "7"] == [after.first("file:///drop"), after.first("sql://mes")]
+
+
+async def test_where_a_connection_begins_is_kept_at_once(state: State):
+    """Nothing before it matters, not even what was about to be kept."""
+    cursors = Cursors(state, 16.0)
+    cursors.taken("sql://mes", {"id": 900}, 0.0)
+    await cursors.begun("sql://mes", {"id": 3})
+    assert {"id": 3} == state.get("cursor/sql://mes")
+    cursors.taken("sql://mes", {"id": 3}, 1.0)
+    assert {} == await _keep(cursors, 60.0)
+    cursors.taken("sql://mes", {"id": 4}, 61.0)
+    assert {"sql://mes": {"id": 4}} == await _keep(cursors, 80.0)
 
 
 async def test_a_cursor_that_is_no_json_is_said_once(state: State, caplog):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+import uns.service.intake as intake_module
 from uns.service.device_clock import Turn
 from uns.service.intake import Intake
 
@@ -86,6 +87,41 @@ def test_what_was_read_anew_is_not_told_twice():
     current, late = intake.take(kept, NOW + 7)
     assert [kept[3]] == current
     assert kept[:2] == late
+
+
+def test_a_storm_of_resets_tells_nothing_twice():
+    """What three sessions were read anew before one lived to hand in what was kept."""
+    intake = begun(resumed=True, remembers=True)
+    assert [reading(NOW + 3, 3)] == intake.refreshed([reading(NOW + 3, 3)], NOW + 4)
+    intake.began(NOW + 5, is_resumed=True)
+    assert [reading(NOW + 6, 6)] == intake.refreshed([reading(NOW + 6, 6)], NOW + 7)
+    intake.began(NOW + 8, is_resumed=True)
+    assert [reading(NOW + 9, 9)] == intake.refreshed([reading(NOW + 9, 9)], NOW + 10)
+    kept = [reading(NOW + n, n) for n in range(1, 11)]
+    current, late = intake.take(kept, NOW + 11)
+    assert [10] == [value for _, value, _, _ in current]
+    assert [1, 2, 4, 5, 7, 8] == [value for _, value, _, _ in late]
+
+
+def test_a_storm_without_an_end_is_remembered_in_part(monkeypatch):
+    """Of what was read anew only so much is remembered; the oldest may come once more."""
+    monkeypatch.setattr(intake_module, "_MOST_ANEW", 2)
+    intake = begun(resumed=True, remembers=True)
+    for at in (3, 6, 9):
+        intake.began(NOW + at, is_resumed=True)
+        intake.refreshed([reading(NOW + at, at)], NOW + at)
+    _, late = intake.take([reading(NOW + n, n) for n in range(1, 11)], NOW + 11)
+    assert [1, 2, 3, 4, 5, 7, 8] == [value for _, value, _, _ in late]
+
+
+def test_what_was_read_anew_and_is_older_than_what_was_told_is_not_lost():
+    """It was not told then, so it is history when its source hands it in."""
+    intake = begun(remembers=True)
+    intake.take([reading(NOW + 5, 5)], NOW + 5)
+    intake.began(NOW + 6, is_resumed=True)
+    assert [] == intake.refreshed([reading(NOW + 4, 4)], NOW + 7)
+    kept = [reading(NOW + 4, 4), reading(NOW + 6, 6)]
+    assert ([kept[1]], [kept[0]]) == intake.take(kept, NOW + 8)
 
 
 def test_a_source_that_says_its_newest_again_vouches_for_it():

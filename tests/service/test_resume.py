@@ -245,6 +245,44 @@ async def test_a_cursor_of_another_process_is_where_it_begins():
     assert 30 == watched.supervisor.cursor
 
 
+async def test_where_a_session_begins_is_kept_before_anything_is_read():
+    """Once for the first, again where a source forgot, and never where one goes on."""
+
+    class Newest(Rows):
+        async def open(self) -> None:
+            await super().open()
+            if self.place is None:
+                self.place = len(self.config.told)
+
+    source = Source()
+    source.count(1, 7)
+    kept: list[tuple[int, list[int]]] = []
+    watched = Watched(Newest, source)
+
+    async def on_begun(cursor: int) -> None:
+        kept.append((cursor, watched.values(1)))
+        source.count(1, 8)
+        await asyncio.sleep(0.1)
+
+    watched.supervisor.resume(None, on_begun)
+    async with watched:
+        await watched.until(lambda: watched.values(1) == [8])
+        assert [(1, [])] == kept
+        source.is_cut = True
+        await watched.until(lambda: source.resumed)
+        source.is_cut = False
+        source.count(1, 9)
+        await watched.until(lambda: watched.values(1) == [8, 9])
+        assert [(1, [])] == kept
+        source.has_forgotten = source.is_cut = True
+        ended = len(source.ends)
+        await watched.until(lambda: len(source.ends) > ended)
+        source.count(1, 10)
+        source.is_cut = False
+        await watched.until(lambda: len(kept) > 1)
+    assert (4, [8, 9]) == kept[1]
+
+
 async def test_a_cursor_that_a_driver_does_not_know_is_left(caplog):
     """One of an older version, perhaps: it is said, and everything is read from the beginning."""
 

@@ -17,7 +17,7 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -41,6 +41,10 @@ GRACE_S = 3.0  # a blip shorter than this is nobody's business
 FIRST_PAUSE_S = 0.25
 LONGEST_PAUSE_S = 15.0
 DENIED_PAUSE_S = 60.0  # no account is locked by a try every 30 s or more, and nothing else helps
+
+
+async def _no_matter(_: Any) -> None:
+    """Nobody keeps cursors."""
 
 
 class ConnectionSupervisor:
@@ -90,6 +94,7 @@ class ConnectionSupervisor:
         self._home = home
         self._session: DeviceSession | None = None
         self._cursor: Any = None
+        self._on_begun: Callable[[Any], Awaitable[None]] = _no_matter
         self._requests = 0  # of sessions that are over
         self._intake = Intake(
             self._tags,
@@ -117,21 +122,19 @@ class ConnectionSupervisor:
         return getattr(self._driver_class, "IS_DURABLE", False)
 
     @property
-    def begins_now(self) -> bool:
-        """Whether its first cursor ever has nothing before it that could be missed."""
-        is_now: bool = self._connection.config.begins_now()
-        return is_now
-
-    @property
     def cursor(self) -> Any:
         """How far what was handed on reaches; None where its driver cannot resume."""
         if self._session is not None:
             self._note_cursor(self._session)
         return self._cursor
 
-    def resume(self, cursor: Any) -> None:
-        """Go on behind `cursor` with the next session."""
+    def resume(self, cursor: Any, on_begun: Callable[[Any], Awaitable[None]] = _no_matter) -> None:
+        """Go on behind `cursor` with the next session.
+
+        `on_begun` gets the cursor of one that began anew, and is waited for before it is read.
+        """
         self._cursor = cursor
+        self._on_begun = on_begun
 
     def kept(self, cursor: Any) -> None:
         """Everything up to `cursor` is safe on the disk: the source may be tidied up."""
@@ -192,6 +195,8 @@ class ConnectionSupervisor:
             session = self._session = self._new_session(liveness)
             async with self._limiter or nullcontext():  # each holder has a deadline
                 is_resumed = await session.open(self._cursor)
+            if not is_resumed and session.cursor is not None:
+                await self._on_begun(session.cursor)
             self._intake.began(_now_ms(), is_resumed=is_resumed)
             self.health.phase = ConnectionPhase.BINDING
             await session.serve()

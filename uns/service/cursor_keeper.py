@@ -5,12 +5,16 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from functools import partial
 
 from uns.service.backlog_keeper import BacklogKeeper
 from uns.service.connection import ConnectionSupervisor
 from uns.service.cursors import LOOK_S, Cursors
 
 __all__ = ["CursorKeeper"]
+
+_DISK_S = 5.0
 
 
 class CursorKeeper:
@@ -40,7 +44,7 @@ class CursorKeeper:
     def begin(self, key: str, supervisor: ConnectionSupervisor) -> None:
         """Let a connection that starts go on where it was read to."""
         if supervisor.has_durable_cursor:
-            supervisor.resume(self._cursors.first(key))
+            supervisor.resume(self._cursors.first(key), partial(self._begun, key))
 
     def note(self, connections: Mapping[str, ConnectionSupervisor]) -> None:
         """Take the cursors as they are now."""
@@ -49,14 +53,18 @@ class CursorKeeper:
                 continue
             if self._is_full(key):
                 self._cursors.hold(key, time.monotonic())
-            begins_now = supervisor.begins_now
-            now_s = time.monotonic()
-            self._cursors.taken(key, supervisor.cursor, now_s, begins_now=begins_now)
+            self._cursors.taken(key, supervisor.cursor, time.monotonic())
 
     def keep_all(self) -> None:
         """Everything is safe now, at an orderly stop: keep the newest of each."""
         self.note(self._connections())
         self._cursors.keep_all()
+
+    async def _begun(self, key: str, cursor: object) -> None:
+        """Keep where a connection begins; a disk that hangs does not keep it from being read."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_DISK_S):
+                await self._cursors.begun(key, cursor)
 
     def _kept(self, key: str, cursor: object) -> None:
         supervisor = self._connections().get(key)

@@ -35,6 +35,7 @@ class Cursors:
         self._newest: dict[str, Any] = {}
         self._kept: dict[str, Any] = {}
         self._is_in_trouble = False
+        self._storing = asyncio.Lock()  # an older one must not come to the disk behind a newer
 
     def first(self, key: str) -> Any:
         """Where a connection goes on: behind what this process read, or the one before it."""
@@ -42,18 +43,22 @@ class Cursors:
             self._newest[key] = self._kept[key] = self._state.get(_fact(key))
         return self._newest[key]
 
-    def taken(self, key: str, cursor: Any, now_s: float, *, begins_now: bool = False) -> None:
-        """Everything before `cursor` was handed on by now.
+    async def begun(self, key: str, cursor: Any) -> None:
+        """A connection begins anew at `cursor`: nothing before it matters, so it is kept at once.
 
-        The very first one of a source that `begins_now` need not wait: before it is only how
-        things were, and whoever comes next is told how they are.
+        Else one that is killed before its first cursor is safe would begin further on.
         """
+        self._newest[key] = cursor
+        self._taken.pop(key, None)
+        async with self._storing:
+            await asyncio.to_thread(self._store, {key: cursor})
+
+    def taken(self, key: str, cursor: Any, now_s: float) -> None:
+        """Everything before `cursor` was handed on by now."""
         if cursor is None or cursor == self._newest.get(key):
             return
         self._newest[key] = cursor
-        is_beginning = begins_now and key not in self._taken and self._kept.get(key) is None
-        since_s = now_s - self._settle_s if is_beginning else now_s
-        self._taken.setdefault(key, deque()).append((since_s, cursor))
+        self._taken.setdefault(key, deque()).append((now_s, cursor))
 
     def hold(self, key: str, now_s: float) -> None:
         """What a connection delivered still waits for a slow broker: its time begins anew."""
@@ -75,7 +80,8 @@ class Cursors:
         """Bring cursors to the disk, then tell of each; what fails is kept by a later one."""
         if not cursors:
             return
-        is_stored = await asyncio.to_thread(self._store, dict(cursors))
+        async with self._storing:
+            is_stored = await asyncio.to_thread(self._store, dict(cursors))
         if is_stored:
             for key, cursor in cursors.items():
                 told(key, cursor)

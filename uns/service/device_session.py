@@ -156,7 +156,9 @@ class DeviceSession:
         resumed = self._resumed_at(cursor)
         async with _deadline(CONNECT_S, "could not connect"):
             await self._driver.open()
-        self._is_resumed = resumed is not None and resumed.cursor is not None
+        if self._resumable is not None:
+            self._cursor = self._resumable.cursor
+        self._is_resumed = resumed is not None and cursor == self._cursor
         return self._is_resumed
 
     def _resumed_at(self, cursor: Any) -> CanResume | None:

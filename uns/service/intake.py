@@ -12,6 +12,7 @@ at about the pace of our clock: what comes late comes faster, or between values 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import islice
 
 from uns.metric import Quality, Reading
 from uns.service.device_clock import DeviceClock, Turn
@@ -22,6 +23,7 @@ _GOOD = int(Quality.GOOD)
 _SLACK_MS = 5_000
 _SET_BACK_MS = 5_000
 _PACE = 2  # times that of our clock
+_MOST_ANEW = 100_000  # readings, 20 MB; beyond it the oldest may be told once more, as late
 
 
 class Intake:
@@ -35,7 +37,7 @@ class Intake:
         self._is_ours = is_ours
         self._remembered: dict[int, Reading] | None = {} if remembers else None
         self._before: dict[int, Reading] = {}  # what was remembered when the session began
-        self._anew: dict[int, Reading] = {}  # what it was read anew to be
+        self._anew: dict[Reading, None] = {}  # told when read anew, not handed in since; in order
         self._behind: dict[int, tuple[int, int]] = {}  # since when, by our clock and by theirs
         self._kept_until_ms = 0  # while a source hands in what it kept; 0 when it has
         self._newest_ms = 0  # where the source's times are not used
@@ -53,11 +55,11 @@ class Intake:
         """A session was opened: one that goes on from the last, or one that tells all anew."""
         self._behind.clear()
         self._before = dict(self._remembered or {})
-        self._anew = {}
         self._kept_until_ms = 0
         if is_resumed:
             self._kept_until_ms = now_ms + (self.clock.ahead_ms or 0)
         else:
+            self._anew.clear()
             self._last = dict.fromkeys(self._last, 0)
 
     def refreshed(self, readings: Sequence[Reading], now_ms: int) -> list[Reading]:
@@ -72,9 +74,15 @@ class Intake:
         newest_ms = max(reading[3] for reading in readings)
         self._kept_until_ms = 0
         current, _ = self.take(readings, now_ms)
-        self._anew = {reading[0]: reading for reading in readings if reading[3]}
+        self._note_anew(current)
         self._kept_until_ms = max(until_ms, newest_ms + 1)
         return current
+
+    def _note_anew(self, told: Iterable[Reading]) -> None:
+        """Know these again when their source hands them in, be it sessions later."""
+        self._anew.update(dict.fromkeys(told))
+        for oldest in list(islice(self._anew, max(0, len(self._anew) - _MOST_ANEW))):
+            del self._anew[oldest]
 
     def take(self, readings: Sequence[Reading], now_ms: int) -> tuple[list[Reading], list[Reading]]:
         """The current readings of a batch, and the late ones, each with a time."""
@@ -150,13 +158,14 @@ class Intake:
             is_old = 0 < reading[3] < until_ms
             has_old = has_old or is_old
             has_new = has_new or reading[3] >= until_ms
-            if self._anew and self._anew.get(reading[0]) == reading:
-                del self._anew[reading[0]]  # it was told just before; the next time it vouches
+            if reading in self._anew:
+                del self._anew[reading]  # it was told before; the next time it vouches
                 continue
             is_late = is_old and newest[reading[0]] != number and reading[0] in self._last
             (late if is_late else rest).append(reading)
         if has_new and not has_old:
             self._kept_until_ms = 0
+            self._anew.clear()
         return rest, late
 
     def _is_set_back(self, handle: int, at: int, now_ms: int) -> bool:

@@ -105,6 +105,17 @@ async def test_a_restart_goes_on_behind_the_last_row(tmp_path):
         assert [3] == await values(driver)
 
 
+async def test_reading_begins_when_the_session_is_opened(tmp_path):
+    """A process that was killed before it read anything leaves the next all rows, as news."""
+    (tmp_path / "drop").mkdir()
+    async with reading(settings(), tmp_path, "L1/value") as driver:
+        cursor = driver.cursor
+    (tmp_path / "drop/lab.csv").write_text(HEAD + row(1, 1) + row(2, 2))
+    async with reading(settings(), tmp_path, "L1/value", cursor=cursor) as driver:
+        assert cursor == driver.cursor
+        assert [1, 2] == await values(driver)
+
+
 @pytest.mark.parametrize(
     "cursor", ["x", {}, {"files": 1, "held": []}, {"files": {"lab.csv": [1]}, "held": {"a": 1}}]
 )

@@ -349,6 +349,20 @@ async def test_nothing_an_agent_said_is_lost_or_told_twice(serve):
     assert sorted(heard) == heard
 
 
+async def test_reading_an_agent_begins_when_the_session_is_opened(serve):
+    """A process that was killed before it read anything leaves no gap to the next."""
+    agent = MtConnectAgent(["n"])
+    config = await _agent(serve, [agent])
+    agent.observe("n", 1, 1)
+    async with _opened(config, "n") as driver:
+        cursor = driver.cursor
+    agent.observe("n", 2, 2)
+    agent.observe("n", 3, 3)
+    async with _opened(config, "n", cursor=cursor) as driver:
+        assert cursor == driver.cursor
+        assert [2, 3] == _counts(await driver.read([0]))
+
+
 async def test_asking_an_agent_out_of_turn_takes_nothing_from_the_next_scan(serve):
     """How things are, at the start of a session that goes on too, and then every step up to it."""
     agent = MtConnectAgent(["n", "still"])
@@ -390,7 +404,7 @@ async def test_what_an_agent_observes_while_it_is_asked_is_told_step_by_step(ser
         cursor = driver.cursor
     async with _opened(config, "n", "still", cursor=cursor) as driver:
         readings = await driver.read([0, 1])
-        assert [6, 7, 8] == _counts(readings)
+        assert [9, 10, 11] == _counts(readings)
         assert [5] == _counts(readings, 1)
 
 
@@ -420,6 +434,7 @@ async def test_what_is_no_agent_says_so(serve):
     async def answer(_request):
         return web.Response(text="<html><body>Welcome</body></html>")
 
-    async with _opened(HttpConfig(url=await serve(answer), preset="mtconnect"), "n") as driver:
-        with pytest.raises(DeviceError, match="no MTConnect agent"):
-            await driver.read([0])
+    config = HttpConfig(url=await serve(answer), preset="mtconnect")
+    with pytest.raises(DeviceError, match="no MTConnect agent"):
+        async with _opened(config, "n"):
+            pass

@@ -79,7 +79,6 @@ async def test_a_restart_goes_on_behind_the_last_row(lite, tmp_path):
     """The cursor is JSON; with it the newest known row comes first, then all that is new."""
     put(lite, ("L1", 1, 0), ("L2", 5, 0))
     async with reading(settings(), tmp_path, "L1/amount", "L2/amount") as driver:
-        assert None is driver.cursor
         await driver.read((0, 1))
         cursor = driver.cursor
     put(lite, ("L1", 2, 1), ("L1", 3, 2))
@@ -87,6 +86,29 @@ async def test_a_restart_goes_on_behind_the_last_row(lite, tmp_path):
         readings = await driver.read((0, 1))
         assert [1.0, 2.0, 3.0] == values(readings)
         assert [5.0] == values(readings, 1)
+
+
+async def test_the_first_day_begins_when_the_session_is_opened(lite, tmp_path):
+    """A process that was killed before it read anything leaves no gap to the next."""
+    put(lite, ("L1", 1, 0))
+    async with reading(settings(), tmp_path, "L1/amount") as driver:
+        cursor = driver.cursor
+    put(lite, ("L1", 2, 1), ("L1", 3, 2))
+    async with reading(settings(), tmp_path, "L1/amount", cursor=cursor) as driver:
+        assert cursor == driver.cursor
+        assert [1.0, 2.0, 3.0] == values(await driver.read((0,)))
+
+
+async def test_a_table_that_was_emptied_has_another_first_day(lite, tmp_path):
+    """The cursor after `open` is another than the one before: where reading begins now."""
+    put(lite, ("L1", 1, 0), ("L1", 2, 1))
+    async with reading(settings(), tmp_path, "L1/amount") as driver:
+        cursor = driver.cursor
+    lite.execute("delete from orders")
+    lite.commit()
+    put(lite, ("L1", 7, 2))
+    async with reading(settings(), tmp_path, "L1/amount", cursor=cursor) as driver:
+        assert driver.cursor not in (None, cursor)
 
 
 @pytest.mark.parametrize("timestamp", ["at", ""])
