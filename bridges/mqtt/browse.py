@@ -19,7 +19,6 @@ from uns.metric import DataType
 
 __all__ = ["browse", "leaves"]
 
-LISTEN_S = 5.0  # machines publish once a second or so; what is retained comes at once
 _MAX_TOPICS = 10_000
 _MAX_LEAVES = 1_000  # of one payload
 _MAX_DEPTH = 12
@@ -33,8 +32,10 @@ _KINDS = {
 }
 
 
-async def browse(config: MqttConfig, home: Path, root: str) -> AsyncIterator[BrowsedNode]:
-    """Listen for five seconds to the topics that match `root`, and tell what they hold.
+async def browse(
+    config: MqttConfig, home: Path, root: str, listen_s: float
+) -> AsyncIterator[BrowsedNode]:
+    """Listen for `listen_s` to the topics that match `root`, and tell what they hold.
 
     `root` is a topic filter, whose wildcards may have names; all topics where it is empty. It
     uses a session of its own, so that a driver that runs hears nothing of it.
@@ -47,7 +48,7 @@ async def browse(config: MqttConfig, home: Path, root: str) -> AsyncIterator[Bro
         await link.open(lambda: None)
         if refused := await link.subscribe([wanted]):
             raise DeviceError(refused[wanted], hint="ask for less, as the broker's list allows")
-        until = loop.time() + LISTEN_S
+        until = loop.time() + listen_s
         while (left := until - loop.time()) > 0 and len(heard) < _MAX_TOPICS:
             for message in await link.next(left):
                 heard[message.topic] = message.payload[: config.largest + 1]

@@ -57,6 +57,9 @@ class MqttDriver(PushDriver):
     KEEPALIVE_VOUCHES: ClassVar[bool] = False  # the broker lives; whoever publishes may not
     config: MqttConfig
 
+    #: How long `browse` listens: machines publish once a second or so.
+    listen_s: float = 5.0
+
     def __init__(self, config: MqttConfig) -> None:
         super().__init__(config)
         self.keepalive_s = max(1.0, config.keepalive_s * _PING_SHARE)
@@ -181,7 +184,7 @@ class MqttDriver(PushDriver):
         """Listen for a while to the topics that match `root`: `legacy/{line}/cw/#`."""
         from bridges.mqtt.browse import browse  # noqa: PLC0415 - see `open`
 
-        async for node in browse(self.config, self.home, root):
+        async for node in browse(self.config, self.home, root, self.listen_s):
             yield node
 
     async def close(self) -> None:

@@ -1,10 +1,10 @@
-"""`uns discover`: a project drafted from what a device itself says that it has."""
+"""`uns discover`: a project drafted from what a device or a broker says that it has."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import urlsplit
 
 import click
@@ -13,6 +13,7 @@ from uns.cli.import_ import check_names, hand_over
 
 if TYPE_CHECKING:
     from bridges.driver import BrowsedNode, Driver
+    from uns.cli.topic_places import TopicPlaces
     from uns.importers.found import Found
 
 __all__ = ["discover"]
@@ -20,6 +21,7 @@ __all__ = ["discover"]
 
 @click.command()
 @click.argument("endpoint", metavar="URL")
+@click.argument("pattern", metavar="[PATTERN]", default="")
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), metavar="FOLDER",
     help="Write FOLDER/draft.yaml.  [default: to stdout]",
@@ -35,6 +37,10 @@ __all__ = ["discover"]
     help="Only what is there: /Objects/Line1, a glob such as /Objects/Line*/**, or a node id; "
     "a tag or program of a Logix controller.",
 )  # fmt: skip
+@click.option(
+    "--seconds", type=click.FloatRange(min=0.1, max=3600), default=5.0, show_default=True,
+    help="How long an MQTT broker is listened to.",
+)  # fmt: skip
 @click.option("--user", default="", help="Who logs in.  [default: nobody]")
 @click.option("--password", default="", help="Better as UNS_DISCOVER_PASSWORD.")
 @click.option(
@@ -43,17 +49,21 @@ __all__ = ["discover"]
 )  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Say what was done as JSON.")
 def discover(
-    *, endpoint: str, output: Path | None, force: bool, enterprise: str, under: str, below: str,
-    user: str, password: str, most: int, as_json: bool,
+    *, endpoint: str, pattern: str, output: Path | None, force: bool, enterprise: str, under: str,
+    below: str, seconds: float, user: str, password: str, most: int, as_json: bool,
 ) -> None:  # fmt: skip
-    """Browse an OPC UA server or a Logix controller and draft a project from its variables.
+    """Browse an OPC UA server, a Logix controller or a broker and draft a project from it.
 
-    URL is opc.tcp://HOST:PORT, or logix://HOST/SLOT. Types, units, ranges and access are the
-    device's, as far as its protocol has them; objects and structures are machines, folders and
-    programs the levels above them. Reads only. Other protocols cannot be asked what they have: a
-    Modbus device answers for registers that mean nothing.
+    URL is opc.tcp://HOST:PORT, logix://HOST/SLOT or mqtt://HOST:PORT. Types, units, ranges and
+    access are the device's, as far as its protocol has them; objects and structures are machines,
+    folders and programs the levels above them. A broker is listened to for some seconds: the
+    levels with names in the topic PATTERN are the machine's place, other wildcards and what is
+    in the payload its tags. Reads only. Other protocols cannot be asked what they have: a Modbus
+    device answers for registers that mean nothing.
 
       uns discover opc.tcp://10.1.1.20:4840 --under leeds/packaging/line1 -o leeds
+
+      uns discover mqtt://10.1.1.5 'legacy/{line}/{machine}/data' -o leeds
 
     Exit code 0: a draft was made and `uns check` finds no problem in it, 1: no device, or
     nothing to draft.
@@ -63,19 +73,28 @@ def discover(
     from pydantic import ValidationError
 
     from bridges import get_driver
+    from bridges.mqtt import MqttDriver
     from uns.cli.talk import quiet
     from uns.importers.draft import draft
 
     check_names(enterprise, under)
-    asked = _asked(endpoint, user)
-    secret = {"auth": {"user": user, "password": password}} if user else {}
+    if pattern and below:
+        raise click.UsageError("say the topic pattern or --below, not both")
+    asked = _asked(endpoint, user, pattern or below)
+    if pattern and asked.places is None:
+        raise click.UsageError("a topic pattern is for a broker, mqtt://HOST; others take --below")
     driver_class = get_driver(asked.driver)
     try:
-        config = driver_class.Config(**{**asked.connection, **secret})
+        config = driver_class.Config(**{**asked.connection, **asked.login(user, password)})
     except ValidationError as error:
         raise click.UsageError(str(error.errors()[0]["msg"])) from None
     quiet()
-    nodes = asyncio.run(_browsed(driver_class(config), below, most))
+    driver = driver_class(config)
+    if isinstance(driver, MqttDriver):
+        driver.listen_s = seconds
+    nodes = asyncio.run(_browsed(driver, pattern or below, most))
+    if asked.places is not None and not nodes:
+        _report_silence(pattern or below or "#", seconds)
     found = _found(asked, nodes)
     title = f"Drafted by `uns discover {endpoint}`."
     made = draft(found, title=title, enterprise=enterprise, under=under.split("/"))
@@ -90,10 +109,31 @@ class _Asked:
     driver: str
     connection: dict[str, Any] = field(default_factory=dict)
     guesses: tuple[str, ...] = ()
+    places: TopicPlaces | None = None  # of a broker
+
+    def login(self, user: str, password: str) -> dict[str, Any]:
+        """What this session logs in with; nothing where nobody does."""
+        words = {"user": user, "password": password}
+        if not user:
+            return {}
+        return words if self.driver == "mqtt" else {"auth": words}
+
+    def levels(self, node: BrowsedNode) -> tuple[tuple[str, ...], int | None]:
+        """The place of a value, and how many of its levels are the machine's, if that is known."""
+        if self.places is None:
+            return node.path, None
+        from bridges.mqtt.address import TopicAddress, Trust, parse
+
+        address = parse(node.address, Trust())
+        assert isinstance(address, TopicAddress)  # noqa: S101 - Sparkplug's are not mapped
+        above = len([level for level in address.topic.split("/") if level])
+        return self.places.levels(address.topic, node.path[above:])
 
 
-def _asked(url: str, user: str) -> _Asked:
-    """The device at a URL; anything that is no `logix://` is taken for an OPC UA server."""
+def _asked(url: str, user: str, below: str = "") -> _Asked:
+    """Who is at a URL; anything that has no scheme of ours is taken for an OPC UA server."""
+    if url.lower().startswith(("mqtt:", "mqtts:")):
+        return _broker(url, user, below)
     if not url.lower().startswith("logix:"):
         words: dict[str, Any] = {"endpoint": url}
         if not user:
@@ -113,6 +153,21 @@ def _asked(url: str, user: str) -> _Asked:
         raise click.UsageError(f"{url} is not like logix://10.1.1.30/0: a host, and the slot")
     words = {"host": parts.hostname, "slot": int(slot)}
     return _Asked("controller", "logix", words if port is None else {**words, "port": port})
+
+
+def _broker(url: str, user: str, pattern: str) -> _Asked:
+    """A broker; where the pattern has names, the draft's connection watches for more of them."""
+    from uns.cli.topic_places import TopicPlaces
+
+    places = TopicPlaces(pattern)
+    words: dict[str, Any] = {"broker": url}
+    guesses: tuple[str, ...] = ()
+    if user:
+        words |= {"user": user, "password": "${env:MQTT_PASSWORD}"}
+        guesses = ("the password is that of the environment: set MQTT_PASSWORD",)
+    if places.watch:
+        words["watch"] = [places.watch]
+    return _Asked("broker", "mqtt", words, guesses, places)
 
 
 async def _browsed(driver: Driver, below: str, most: int) -> list[BrowsedNode]:
@@ -136,6 +191,16 @@ async def _browsed(driver: Driver, below: str, most: int) -> list[BrowsedNode]:
     return nodes
 
 
+def _report_silence(asked: str, seconds: float) -> NoReturn:
+    from uns.errors import DeviceError
+
+    raise DeviceError(
+        f"nothing came on `{asked}` within {seconds:g} s",
+        hint="raise --seconds, or look with mosquitto_sub: a broker that hides topics from a user "
+        "says nothing of it",
+    )
+
+
 def _found(asked: _Asked, nodes: list[BrowsedNode]) -> Found:
     from uns.importers.found import Device, Found, FoundTag, Unmapped
     from uns.importers.reading import read_unit, span_of
@@ -150,9 +215,10 @@ def _found(asked: _Asked, nodes: list[BrowsedNode]) -> Found:
             continue
         known = of_opcua(node.unit_id) if node.unit_id is not None else None
         unit, guess = (known.code, "") if known else read_unit(node.unit)
+        levels, depth = asked.levels(node)
         mapped.append(
             FoundTag(
-                node.path,
+                levels,
                 node.address,
                 node.datatype,
                 unit,
@@ -160,6 +226,7 @@ def _found(asked: _Asked, nodes: list[BrowsedNode]) -> Found:
                 is_writable=node.is_writable,
                 origin="/".join(node.path),
                 guesses=(guess,) if guess else (),
+                depth=depth,
             )
         )
     device = Device(asked.name, asked.driver, asked.connection, tuple(mapped), asked.guesses)

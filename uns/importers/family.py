@@ -208,7 +208,13 @@ def _one_each(name: str, group: Sequence[FoundMachine], common: set[str]) -> tup
 
 
 def _literals(connection: Mapping[str, Any]) -> dict[str, Any]:
-    return {k: literal(v) if isinstance(v, str) else v for k, v in connection.items()}
+    return {key: _setting(value) for key, value in connection.items()}
+
+
+def _setting(value: Any) -> Any:
+    """A setting as a template that stands for itself; what is in the environment stays there."""
+    is_text = isinstance(value, str) and not value.startswith("${env:")
+    return literal(value) if is_text else value
 
 
 def _wish(before: str, after: str) -> str:
@@ -241,7 +247,7 @@ def _connection(group: Sequence[FoundMachine], parameters: Parameters) -> dict[s
             host = _place("host", [s[2] for s in split if s], parameters)
             made[key] = f"{split[0][1]}{host}{literal(split[0][3])}"
         elif len({repr(value) for value in values}) == 1:
-            made[key] = literal(values[0]) if isinstance(values[0], str) else values[0]
+            made[key] = _setting(values[0])
         else:
             made[key] = _place(
                 key, [v if isinstance(v, int) else str(v) for v in values], parameters
