@@ -61,6 +61,23 @@ class JsonPath:
             raise LookupError(self._absence(found, depth))
         return found
 
+    def put(self, document: Any, value: Any) -> Any:
+        """The document with `value` there; whatever is missing on the way is made.
+
+        >>> JsonPath.parse("$.axes[1].pos").put({"ts": 5}, 1.5)
+        {'ts': 5, 'axes': [None, {'pos': 1.5}]}
+        """
+        if not self.steps:
+            return value
+        step, rest = self.steps[0], JsonPath(self.steps[1:])
+        if isinstance(step, str):
+            members = document if isinstance(document, dict) else {}
+            return {**members, step: rest.put(members.get(step), value)}
+        elements = list(document) if isinstance(document, list) else []
+        elements += [None] * (max(step + 1, -step) - len(elements))
+        elements[step] = rest.put(elements[step], value)
+        return elements
+
     def __str__(self) -> str:
         return "$" + "".join(_json_step(step) for step in self.steps)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -92,7 +91,7 @@ class HttpEndpoint(Endpoint):
         if self._time is not None:
             moment = datetime.fromtimestamp((now_ms + self.skew_ms) / 1000, UTC).isoformat()
             for path, document in self._documents.items():
-                self._documents[path] = _placed(document, self._time.steps, moment)
+                self._documents[path] = self._time.put(document, moment)
 
     async def stop(self) -> None:
         """Drop every client and the port."""
@@ -101,10 +100,10 @@ class HttpEndpoint(Endpoint):
             await runner.cleanup()
 
     def _put(self, address: HttpAddress, value: Value) -> None:
-        path = address.path
-        steps: tuple[str | int, ...] = path.steps if isinstance(path, JsonPath) else ()
-        document = self._documents.get(address.request)
-        self._documents[address.request] = _placed(document, steps, value)
+        path = address.path if isinstance(address.path, JsonPath) else JsonPath()
+        shown = value if isinstance(value, bool | int | float | str | None) else str(value)
+        before = self._documents.get(address.request)
+        self._documents[address.request] = path.put(before, shown)
 
     async def _answer(self, request: web.Request) -> web.Response:
         path = "/" + request.raw_path.lstrip("/").removeprefix(self._path).lstrip("/")
@@ -131,18 +130,3 @@ class HttpEndpoint(Endpoint):
 
 def _is_json(address: HttpAddress) -> bool:
     return address.kind in ("json", "plain")
-
-
-def _placed(document: Any, steps: tuple[str | int, ...], value: Value) -> Any:
-    """`document` with `value` at the end of `steps`; what is missing on the way is made."""
-    if not steps:
-        return json.loads(json.dumps(value, default=str))
-    step, rest = steps[0], steps[1:]
-    if isinstance(step, str):
-        members = document if isinstance(document, dict) else {}
-        return {**members, step: _placed(members.get(step), rest, value)}
-    elements = list(document) if isinstance(document, list) else []
-    at = max(step, 0)
-    elements += [None] * (at + 1 - len(elements))
-    elements[at] = _placed(elements[at], rest, value)
-    return elements

@@ -51,12 +51,12 @@ class _Topic:
                 value = None  # the payload has no word for it
             if path is None:
                 return Message(self.name, _as_text(value), 0, retain=True)
-            document = _with(document, path, value)
+            document = path.put(document, value)
         statuses = {status for _, status in self.shown.values()}
         if self.trust.quality is not None:
-            document = _with(document, self.trust.quality, _worst(statuses))
+            document = self.trust.quality.put(document, _worst(statuses))
         if self.trust.timestamp is not None:
-            document = _with(document, self.trust.timestamp, _written(now_ms))
+            document = self.trust.timestamp.put(document, _written(now_ms))
         return Message(self.name, msgspec.json.encode(document), 0, retain=True)
 
 
@@ -123,20 +123,6 @@ def _held(tag: Tag) -> DataType:
 
 def _played(topic: str) -> str:
     return "/".join(_PLAYED if level in _WILD else level for level in topic.split("/"))
-
-
-def _with(document: Any, path: JsonPath, value: Any) -> Any:
-    """The document with a value put where the path leads; whatever is missing is made."""
-    if not path.steps:
-        return value
-    step, rest = path.steps[0], JsonPath(path.steps[1:])
-    if isinstance(step, str):
-        members = document if isinstance(document, dict) else {}
-        return {**members, step: _with(members.get(step, {}), rest, value)}
-    elements = list(document) if isinstance(document, list) else []
-    elements += [None] * (max(step + 1, -step) - len(elements))
-    elements[step] = _with(elements[step], rest, value)
-    return elements
 
 
 def _as_text(value: Value) -> bytes:
