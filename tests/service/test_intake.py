@@ -103,6 +103,19 @@ def test_a_storm_of_resets_tells_nothing_twice():
     assert [1, 2, 4, 5, 7, 8] == [value for _, value, _, _ in late]
 
 
+def test_a_long_absence_in_a_storm_of_resets_tells_nothing_twice():
+    """A table is caught up with in steps, and behind each its newest row stands again."""
+    intake = begun(resumed=True, remembers=True)
+    newest = reading(NOW - 1, 9)
+    intake.refreshed([newest], NOW)
+    step = [reading(NOW - 10 + n, n) for n in range(1, 4)]
+    assert ([], step) == intake.take([*step, newest], NOW + 1)
+    intake.began(NOW + 5, is_resumed=True)
+    intake.refreshed([reading(NOW, 10)], NOW + 5)
+    rest = [reading(NOW - 10 + n, n) for n in range(4, 11)]
+    assert ([], rest[:-2]) == intake.take(rest, NOW + 6)
+
+
 def test_a_storm_without_an_end_is_remembered_in_part(monkeypatch):
     """Of what was read anew only so much is remembered; the oldest may come once more."""
     monkeypatch.setattr(intake_module, "_MOST_ANEW", 2)

@@ -37,7 +37,7 @@ class Intake:
         self._is_ours = is_ours
         self._remembered: dict[int, Reading] | None = {} if remembers else None
         self._before: dict[int, Reading] = {}  # what was remembered when the session began
-        self._anew: dict[Reading, None] = {}  # told when read anew, not handed in since; in order
+        self._anew: dict[Reading, bool] = {}  # told when read anew; whether it came once more
         self._behind: dict[int, tuple[int, int]] = {}  # since when, by our clock and by theirs
         self._kept_until_ms = 0  # while a source hands in what it kept; 0 when it has
         self._newest_ms = 0  # where the source's times are not used
@@ -80,7 +80,7 @@ class Intake:
 
     def _note_anew(self, told: Iterable[Reading]) -> None:
         """Know these again when their source hands them in, be it sessions later."""
-        self._anew.update(dict.fromkeys(told))
+        self._anew.update(dict.fromkeys(told, False))
         for oldest in list(islice(self._anew, max(0, len(self._anew) - _MOST_ANEW))):
             del self._anew[oldest]
 
@@ -158,15 +158,21 @@ class Intake:
             is_old = 0 < reading[3] < until_ms
             has_old = has_old or is_old
             has_new = has_new or reading[3] >= until_ms
-            if reading in self._anew:
-                del self._anew[reading]  # it was told before; the next time it vouches
+            is_newest = newest[reading[0]] == number
+            if reading in self._anew and self._was_told(reading, is_newest=is_newest):
                 continue
-            is_late = is_old and newest[reading[0]] != number and reading[0] in self._last
+            is_late = is_old and not is_newest and reading[0] in self._last
             (late if is_late else rest).append(reading)
         if has_new and not has_old:
             self._kept_until_ms = 0
             self._anew.clear()
         return rest, late
+
+    def _was_told(self, reading: Reading, *, is_newest: bool) -> bool:
+        """Whether what was read anew is only told again; the second time the newest vouches."""
+        came_before = self._anew[reading]
+        self._anew[reading] = True
+        return not (came_before and is_newest and reading[3] >= self._last.get(reading[0], 0))
 
     def _is_set_back(self, handle: int, at: int, now_ms: int) -> bool:
         """Whether an older time means that the clock was set, not that the value is old."""
