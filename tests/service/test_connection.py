@@ -204,6 +204,17 @@ async def test_pauses_grow_with_jitter_and_shrink_when_proven():
         assert longest / 2 <= pauses[tried] <= longest
 
 
+async def test_no_outage_is_long_enough_for_a_pause_of_more_than_15_s():
+    """However often it was tried: whoever comes back is found within that time."""
+    script = Script()
+    script.open_error = DeviceError("no")
+    watched = Supervised(Polled, script)
+    watched.supervisor.health.failures = 5_000
+    async with watched:
+        await watched.until(lambda: watched.health.failures == 5_001)
+        assert 7.5 <= watched.health.next_try_s <= 15
+
+
 async def test_a_session_that_proves_nothing_does_not_reset_the_pause():
     """A peer that lets us in and fails at the first scan is tried ever more slowly."""
     script = Script()
