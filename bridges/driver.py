@@ -9,14 +9,14 @@ Errors: `open`, `read` and `run` raise DeviceError (or OSError, TimeoutError) wh
 is over; whatever concerns one tag is a result, never an exception.
 
 What only some protocols can do stands in protocols of its own: CanWrite, CanReadNow, CanResume,
-CanTidy, CanCount, CanDescribe, CanBrowse, CanCall, CanHistory, HasFindings. The runtime looks
+CanTidy, CanCount, CanDescribe, CanBrowse, CanCall, CanHistory, HasProblems, HasFindings. The runtime looks
 which of them a driver has.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Callable, Hashable, Sequence
+from collections.abc import AsyncIterator, Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal, NamedTuple, Protocol, runtime_checkable
@@ -44,6 +44,7 @@ __all__ = [
     "DriverConfig",
     "Extent",
     "HasFindings",
+    "HasProblems",
     "PollDriver",
     "PushDriver",
     "Sink",
@@ -303,6 +304,15 @@ class CanCount(Protocol):
     @property
     def requests(self) -> int:
         """How many requests this session has sent."""
+
+
+@runtime_checkable
+class HasProblems(Protocol):
+    """A driver that learns by reading, not in `bind`, which tags its device refuses."""
+
+    @property
+    def problems(self) -> Mapping[int, str]:
+        """Why tags that `bind` took cannot be read now, by handle; asked for every second."""
 
 
 @runtime_checkable

@@ -46,6 +46,7 @@ class HttpDriver(PollDriver):
         self._cursor: Any = None
         self._tags: dict[int, BoundTag] = {}
         self._problems: dict[str, str] = {}  # by request, as last told
+        self._refused: dict[int, str] = {}  # tags that are not there, and why
 
     @classmethod
     def parse(cls, text: str, config: HttpConfig) -> HttpAddress:
@@ -84,13 +85,16 @@ class HttpDriver(PollDriver):
         """Forget tags."""
         for handle in handles:
             self._tags.pop(handle, None)
+            self._refused.pop(handle, None)
         if self._agent is not None:
             self._agent.forget(handles)
 
     async def read(self, handles: Sequence[int]) -> list[Reading]:
         """Ask for every document that these tags are in; raises DeviceError where none answers."""
         if self._agent is not None:
-            return await self._observations(self._agent.read(handles))
+            observed = await self._observations(self._agent.read(handles))
+            self._look_for_missing(self._agent, handles)
+            return observed
         wanted: dict[str, list[BoundTag]] = {}
         for handle in handles:
             tag = self._tags[handle]
@@ -118,6 +122,11 @@ class HttpDriver(PollDriver):
         readings = await self.read(handles)
         latest = {reading[0]: reading for reading in readings if reading[0] in handles}
         return list(latest.values())
+
+    @property
+    def problems(self) -> Mapping[int, str]:
+        """The tags that the server does not have, and why."""
+        return self._refused
 
     @property
     def requests(self) -> int:
@@ -149,8 +158,15 @@ class HttpDriver(PollDriver):
             readings = await asked
         except (NotServedError, ValueError) as error:
             raise DeviceError(f"{self.config.key()}: {error}") from error
-        self._tell("/current", "")
         return readings
+
+    def _look_for_missing(self, agent: Agent, handles: Sequence[int]) -> None:
+        """Tell which data items the agent does not have."""
+        missing = {handle: f"no data item `{item}`" for handle, item in agent.missing(handles)}
+        for handle in handles:
+            self._refused.pop(handle, None)
+        self._refused |= missing
+        self._tell("/current", "; ".join(list(missing.values())[:3]))
 
     async def _read_one(
         self, gate: asyncio.Semaphore, request: str, tags: Sequence[BoundTag]
@@ -162,8 +178,10 @@ class HttpDriver(PollDriver):
                 document = await self._document(request)
                 readings = self._readings(document, tags)
             except DeviceError as error:
+                self._refused |= {tag.handle: str(error) for tag in tags}
                 return error
             except NotServedError as error:
+                self._refused |= {tag.handle: str(error) for tag in tags}
                 self._tell(request, str(error))
                 return [(tag.handle, None, _BAD, 0) for tag in tags]
         return readings
@@ -190,9 +208,11 @@ class HttpDriver(PollDriver):
             try:
                 value = typed(document.get(tag.address), tag.datatype)
             except LookupError as error:
+                self._refused[tag.handle] = str(error.args[0])
                 missing = {**missing, str(tag.address): str(error.args[0])}
                 readings.append((tag.handle, None, _BAD, at_ms))
                 continue
+            self._refused.pop(tag.handle, None)
             readings.append((tag.handle, value, _BAD if value is None else _GOOD, at_ms))
         request = tags[0].address.request
         told = "; ".join(f"{address}: {why}" for address, why in list(missing.items())[:3])

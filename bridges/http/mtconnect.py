@@ -73,15 +73,17 @@ class Agent:
             self._latest.pop(handle, None)
             self._seen.pop(handle, None)
 
-    def lacks(self, handles: Iterable[int]) -> bool:
-        """Whether nothing was heard of some tag yet."""
-        return any(handle not in self._latest for handle in handles)
+    def missing(self, handles: Iterable[int]) -> list[tuple[int, str]]:
+        """The tags, with their data items, that nothing was heard of yet."""
+        silent = set(handles) - self._latest.keys()
+        named = ((tag.handle, item) for item, tags in self._tags.items() for tag in tags)
+        return [one for one in named if one[0] in silent] if silent else []
 
     async def read(self, handles: Iterable[int]) -> list[Reading]:
         """Every observation since the last call, in order, and what stands for the rest."""
         asked = list(handles)
         readings = await self._news()
-        if self.lacks(asked):
+        if any(handle not in self._latest for handle in asked):
             readings += await self._current()
         told = {reading[0] for reading in readings}
         silent = [handle for handle in asked if handle not in told]

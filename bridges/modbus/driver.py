@@ -131,6 +131,12 @@ class ModbusDriver(PollDriver):
         """How many requests this session has sent."""
         return 0 if self._client is None else self._client.requests
 
+    @property
+    def problems(self) -> Mapping[int, str]:
+        """The tags whose address or unit is refused, and why."""
+        units = [unit for scan in self._scans.values() for unit in scan.units]
+        return {handle: why for unit in units for handle, why in unit.problems().items()}
+
     def requests_per_scan(self, handles: Sequence[int]) -> int:
         """How many requests one scan of these tags takes, as planned now."""
         return sum(unit.request_count for unit in self._planned(handles).units)

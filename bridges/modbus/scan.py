@@ -81,6 +81,7 @@ class UnitScan:
         self._blocks = list(blocks)
         self._suspects: deque[Block] = deque()
         self._resting: list[Block] = []
+        self._refused: dict[Block, str] = {}  # resting or asked again, and why
 
     @property
     def request_count(self) -> int:
@@ -103,6 +104,14 @@ class UnitScan:
         """Bad readings for all tags, but for those of some blocks."""
         blocks = chain(self._blocks, self._suspects, self._resting)
         return [reading for block in blocks if block not in but for reading in bad(block.handles)]
+
+    def problems(self) -> dict[int, str]:
+        """Why tags cannot be read now, by handle."""
+        if self.unit.problem:
+            every = chain(self._blocks, self._suspects, self._resting)
+            return {handle: self.unit.problem for block in every for handle in block.handles}
+        refused = self._refused.items()
+        return {handle: why for block, why in refused for handle in block.handles}
 
     def _wake(self, now_s: float) -> None:
         self._suspects += [block for block in self._resting if block.asked_again_s <= now_s]
@@ -159,10 +168,12 @@ class UnitScan:
             block.misses = 0
             if block.asked_again_s:
                 block.asked_again_s = 0.0
+                self._refused.pop(block, None)
                 scan.recovered.append(block)
             return True
         if isinstance(answer, DeviceRefusal) and answer.code in ABOUT_ADDRESSES:
             scan.is_heard = True
+            self._refused.pop(block, None)
             halves = block.halves() if answer.code != _ILLEGAL_FUNCTION else None
             if halves is None:
                 self._rest(scan, block, _REFUSED_REST_S, reason(answer.code))
@@ -183,6 +194,7 @@ class UnitScan:
     def _rest(self, scan: _Scan, block: Block, rest_s: float, why: str) -> None:
         if not block.asked_again_s:
             scan.refused.append((block, why))
+        self._refused[block] = why
         block.asked_again_s = scan.now_s + rest_s
         self._resting.append(block)
 

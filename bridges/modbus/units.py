@@ -29,12 +29,14 @@ class Unit:
         "asked_s",
         "is_silent",
         "number",
+        "problem",
     )
 
     def __init__(self, number: int, where: str) -> None:
         self.number = number
         self.asked_s = 0.0  # when it was asked last
         self.is_silent = False  # its last request was not answered at all
+        self.problem = ""  # why its tags are Bad, once it failed too often
         self._where = where
         self._failures = 0
         self._next_rest_s = _FIRST_REST_S
@@ -52,6 +54,7 @@ class Unit:
     def answered(self) -> None:
         """Note that it delivered what it was asked for."""
         self.is_silent = False
+        self.problem = ""
         if self._failures >= _FAILED_SCANS:
             _LOG.info("%s: unit %d answers again", self._where, self.number)
         self._failures = 0
@@ -63,6 +66,7 @@ class Unit:
         self._failures += 1
         if self._failures < _FAILED_SCANS:
             return
+        self.problem = why
         if self._failures == _FAILED_SCANS:
             _LOG.warning(
                 "%s: unit %d rests after %d failed scans (%s); its tags are Bad, other units go on",

@@ -171,8 +171,10 @@ async def test_a_running_project_shows_its_connections(
         runtime = Runtime(loaded.project, brokers, tmp_path / "state", parts=[Part.BRIDGES])
         flow = f"acme/_flow/leeds/modbus-127-0-0-1-{plc.port}"
         async with running(runtime):
-            await until(lambda: monitor.state(flow) in ("running", "degraded"), "the flow")
-            assert 2 == monitor.shown[flow]["tags_good"] + monitor.shown[flow]["tags_bad"]
+            await until(lambda: monitor.state(flow) == "degraded", "the flow")
+            shown = monitor.shown[flow]
+            assert (1, 1) == (shown["tags_good"], shown["tags_bad"])
+            assert "missing: it has no such address (exception 2)" in shown["problems"][0]
             await plc.close()
             await until(lambda: monitor.state(flow) == "retrying", "the loss")
         await until(lambda: monitor.state(flow) == "stopped", "the stop")

@@ -114,6 +114,7 @@ def test_a_change_is_said_at_once(rig: Rig) -> None:
         ({"phase": ConnectionPhase.CONNECTING}, "running"),  # a blip
         ({"tags_bad": 1, "phase": ConnectionPhase.DEGRADED}, "degraded"),
         ({"tags_bad": 7, "tags_good": 0}, "problem"),
+        ({"unreadable": {4: "404 Not Found"}}, "degraded"),  # met while reading
         ({"state": ConnectionState.DOWN, "phase": ConnectionPhase.BACKOFF}, "retrying"),
         ({"state": ConnectionState.DOWN, "phase": ConnectionPhase.STOPPED}, "stopped"),
         ({"state": ConnectionState.DOWN, "is_denied": True}, "problem"),  # a wrong password

@@ -342,6 +342,7 @@ class ConnectionSupervisor:
         if session is None:
             return
         health.requests = self._requests + session.requests
+        health.unreadable = session.unreadable
         health.findings = session.findings
         if session.schedule is not None:
             health.duty = session.schedule.duty

@@ -131,6 +131,7 @@ class ConnectionFlows:
         connection, health = source.connection, source.health
         news, before = _news(source), self._known.get(connection.key)
         since_ms = before.since_ms if before and before.news[0] == news[0] else now_ms
+        good, bad = _counts(health)
         said = {
             "connection": connection.key,
             "driver": connection.driver,
@@ -139,8 +140,8 @@ class ConnectionFlows:
             "since": _stamp(since_ms),
             "last_error": health.last_error,
             "machines": len(source.machines),
-            "tags_good": health.tags_good,
-            "tags_bad": health.tags_bad,
+            "tags_good": good,
+            "tags_bad": bad,
             "problems": list(_problems(source)),
             "reconnects": health.reconnects,
             "values": health.readings,
@@ -194,8 +195,14 @@ def _news(source: FlowSource) -> tuple[Any, ...]:
     health = source.health
     return (
         *(_state(health), health.last_error, health.reconnects, len(source.machines)),
-        *(health.tags_good, health.tags_bad, tuple(_problems(source)), health.findings[:_SHOWN]),
+        *(*_counts(health), tuple(_problems(source)), health.findings[:_SHOWN]),
     )
+
+
+def _counts(health: ConnectionHealth) -> tuple[int, int]:
+    """How many tags can be read, and how many the device refuses."""
+    unreadable = len(health.unreadable.keys() - health.problems.keys())
+    return max(0, health.tags_good - unreadable), health.tags_bad + unreadable
 
 
 def _state(health: ConnectionHealth) -> str:
@@ -204,9 +211,10 @@ def _state(health: ConnectionHealth) -> str:
         return _SETTLED[health.phase]
     if health.state is ConnectionState.DOWN:  # a shorter loss is nobody's business yet
         return "problem" if health.is_denied else "retrying"
-    if not health.tags_good and health.tags_bad:
+    good, bad = _counts(health)
+    if not good and bad:
         return "problem"
-    return "degraded" if health.tags_bad else "running"
+    return "degraded" if bad else "running"
 
 
 _SETTLED: Final[Mapping[ConnectionPhase, str]] = {
@@ -218,7 +226,8 @@ _DOWN: Final = frozenset(("retrying", "problem"))
 
 def _problems(source: FlowSource) -> Iterable[str]:
     """The first tags that the device refuses, and why."""
-    for handle, problem in islice(source.health.problems.items(), _SHOWN):
+    refused = {**source.health.unreadable, **source.health.problems}
+    for handle, problem in islice(refused.items(), _SHOWN):
         tag = source.tags.get(handle)
         yield f"{tag.topic.text}: {problem}" if tag else problem
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -33,7 +34,7 @@ class ConnectionPhase(StrEnum):
 class ConnectionHealth:
     """Counters grow for as long as the supervisor lives; `since_ms` is when `state` last changed.
 
-    `findings`, `scans`, `duty`, `requests`, the clock and `queue` are as `measure` found them last.
+    `unreadable`, `findings`, `scans`, `duty`, `requests`, the clock and `queue` are as `measure` found them last.
     """
 
     state: ConnectionState = ConnectionState.DOWN
@@ -47,6 +48,7 @@ class ConnectionHealth:
     tags_good: int = 0  # tags that the device knows
     tags_bad: int = 0
     problems: dict[int, str] = field(default_factory=dict)  # handle → why the device refuses it
+    unreadable: Mapping[int, str] = field(default_factory=dict)  # the same, met while reading
     findings: tuple[str, ...] = ()  # what its driver met with and somebody should know of
     readings: int = 0
     late: int = 0  # of them, those that were overtaken: they go out as historical

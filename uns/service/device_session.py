@@ -18,6 +18,7 @@ from bridges.driver import (
     CanWrite,
     Driver,
     HasFindings,
+    HasProblems,
     PollDriver,
     PushDriver,
 )
@@ -150,6 +151,11 @@ class DeviceSession:
     def findings(self) -> tuple[str, ...]:
         """What the driver met with and somebody should know of."""
         return self._driver.findings if isinstance(self._driver, HasFindings) else ()
+
+    @property
+    def unreadable(self) -> Mapping[int, str]:
+        """Tags that the device took and refuses to be read, where the driver says why."""
+        return self._driver.problems if isinstance(self._driver, HasProblems) else {}
 
     async def open(self, cursor: Any = None) -> bool:
         """Make the one attempt to reach the device; return whether it goes on behind `cursor`."""

@@ -129,6 +129,8 @@ async def test_what_one_request_gets_concerns_its_tags(serve, caplog, response, 
         for _ in range(3):
             readings = _shown(await driver.read([0, 1]))
             assert {0: (None, Quality.BAD), 1: (1, Quality.GOOD)} == readings
+        assert [0] == list(driver.problems)
+        assert said in driver.problems[0]
     told = [record.getMessage() for record in caplog.records if said in record.getMessage()]
     assert 1 == len(told)
 
@@ -361,6 +363,18 @@ async def test_reading_an_agent_begins_when_the_session_is_opened(serve):
     async with _opened(config, "n", cursor=cursor) as driver:
         assert cursor == driver.cursor
         assert [2, 3] == _counts(await driver.read([0]))
+
+
+async def test_a_data_item_that_an_agent_does_not_have_is_named(serve, caplog):
+    """Once in the log, and among the problems; the others are read."""
+    agent = MtConnectAgent(["n"])
+    agent.observe("n", 5, 1)
+    async with _opened(await _agent(serve, [agent]), "n", "nosuch") as driver:
+        for _ in range(2):
+            readings = _shown(await driver.read([0, 1]))
+            assert {0: (5, Quality.GOOD), 1: (None, Quality.BAD)} == readings
+        assert {1: "no data item `nosuch`"} == driver.problems
+    assert 1 == caplog.text.count("nosuch")
 
 
 async def test_asking_an_agent_out_of_turn_takes_nothing_from_the_next_scan(serve):
