@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from bridges import get_driver
+from bridges import DRIVERS, get_driver
 from uns.errors import BrokerError, TargetError
 from uns.message import Message
 from uns.mqtt import Broker, Session, connect
@@ -115,7 +115,7 @@ async def erp(tmp_path: Path) -> AsyncIterator[ErpStandIn]:
 @pytest.fixture
 def running(broker: MosquittoBroker, tmp_path: Path) -> Any:
     """A context in which the demo project's routes run, with the ERP at a URL."""
-    drivers = {name: get_driver(name) for name in ("modbus", "opcua")}
+    drivers = {name: get_driver(name) for name in DRIVERS}
     catalogue = Catalogue(drivers, {name: get_target(name) for name in ("http", "file")})
 
     @contextlib.asynccontextmanager
