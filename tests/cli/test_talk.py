@@ -39,6 +39,15 @@ def test_the_same_sentence_from_several_is_one(capsys) -> None:
     assert [f"edge node acme:leeds/line1: {GONE}"] == said(capsys)
 
 
+def test_what_two_devices_suffer_alike_is_told_of_both(capsys) -> None:
+    """That one is down says nothing of another, though reason and pause are the same."""
+    talk()
+    devices = logging.getLogger("uns.connection"), logging.getLogger("uns.bridge.modbus")
+    for log_, plc in [(log_, plc) for log_ in devices for plc in ("plc1", "plc2")]:
+        log_.warning("%s is down: %s (%s)", plc, "connection refused", "4th try, next in 1.7 s")
+    assert 4 == len(said(capsys))
+
+
 def test_good_news_follows_bad_news_only(capsys) -> None:
     """That something works is told to whoever was told that it does not, once."""
     talk()

@@ -172,7 +172,7 @@ async def test_a_written_value_is_looked_for(
     (line,) = _audited(caplog)
     assert line.startswith("Ada asked to set acme/leeds/packaging/line1/filler/recipe")
     assert line.endswith(expected)
-    assert 1 == len([one for one in caplog.records if one.name == "uns.bridge"])
+    assert 1 == len([one for one in caplog.records if one.name == "uns.bridge.writes"])
     task.cancel()
     await asyncio.wait([task])
 

@@ -15,6 +15,7 @@ _LEVELS = (logging.INFO, logging.INFO, logging.DEBUG)
 _SAME_EVENT_S = 10.0  # within this time the same sentence is about the same thing
 _MOST_DOWN = 10_000
 _NAME_BLANKS = 2  # what has more of them is a sentence, not somebody's name
+_OF_DEVICES = ("uns.connection", "uns.bridge.", "uns.opcua")  # what ails one is its own
 _CHATTY = ("asyncua", "amqtt", "gmqtt", "transitions", "snap7", "aiohttp", "asyncio", "aiosqlite")
 
 
@@ -29,7 +30,7 @@ class _News(logging.Filter):
     """What is news to whoever did not ask for more: bad news once, and its good end once.
 
     Every line has a session of its own: when the broker goes, all of them say the same, and
-    the first is enough. That something works is news only after it was said that it does not.
+    the first is enough. Of devices each is told, whatever others say. That something works is news only after it was said that it does not.
     """
 
     def __init__(self) -> None:
@@ -45,17 +46,19 @@ class _News(logging.Filter):
             was_down = who in self._down
             self._down.discard(who)
             return was_down
-        if record.levelno == logging.WARNING and args and self._is_repeated(args[-1], record):
+        if self._is_repeated(args, record):
             return False
         if len(self._down) >= _MOST_DOWN:  # peers may invent names without end
             self._down.clear()
         self._down.add(who)
         return True
 
-    def _is_repeated(self, said: object, record: logging.LogRecord) -> bool:
-        if not _is_sentence(said):
+    def _is_repeated(self, args: tuple[object, ...], record: logging.LogRecord) -> bool:
+        if record.levelno != logging.WARNING or record.name.startswith(_OF_DEVICES):
             return False
-        now, sentence = record.created, str(said)
+        if not args or not _is_sentence(args[-1]):
+            return False
+        now, sentence = record.created, str(args[-1])
         if now - self._said_at.get(sentence, -_SAME_EVENT_S) < _SAME_EVENT_S:
             return True
         self._said_at.pop(sentence, None)  # to the end: the oldest stand first

@@ -22,7 +22,7 @@ from uns.metric import Reading, Value
 
 __all__ = ["DeviceWrites", "Writable", "refusal"]
 
-log = logging.getLogger("uns.bridge")
+log = logging.getLogger("uns.bridge.writes")
 audit = logging.getLogger("uns.audit")
 
 MAX_WAITING = 100  # writes to one device; a person or a recipe asks for fewer
