@@ -43,7 +43,7 @@ __all__ = ["NamespaceHealth", "NamespaceService"]
 log = logging.getLogger("uns.namespace")
 
 TICK_S = 0.2
-LEAVE_S = 3.0
+LEAVE_S = 6.0  # a slow broker takes a while to be told that hundreds of values are old
 ASK_AFTER_S = 1.0  # births that come by themselves have come by then
 _ASKED_AT_ONCE = 20  # edge nodes per tick: a thousand births must not come at once
 _AT_ONCE = 200  # messages between two looks at the clock and the socket …

@@ -34,7 +34,7 @@ __all__ = ["Part", "Runtime", "selected"]
 
 log = logging.getLogger("uns.runtime")
 
-END_S = 4.0  # how long one part may take to leave
+END_S = 7.0  # how long one part may take to leave
 FEW = 5  # lines named in a hint
 SETTLE_S = 0.5  # deaths that the bridges published reach the namespace within this
 
