@@ -6,6 +6,8 @@ import time
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from uns.schema.evolution import Fields, Mode, compare
 
@@ -61,6 +63,8 @@ CASES: dict[str, tuple[Any, Any, bool | None]] = {
     "NaN": ({"minimum": float("nan")}, {}, False),
     "infinity": ({"minimum": float("inf")}, {}, False),
     "no schema at all": ({"type": "nonsense"}, {}, False),
+    "a number of 5,000 digits": ({"minimum": 10**5000}, {"minimum": 0}, False),
+    "the largest numbers": ({"minimum": 1.7e308}, {"minimum": 1.75e308}, False),
     "a number of 300 digits": ({"maximum": 10**300}, {"maximum": 10**301}, True),
 }  # fmt: skip
 
@@ -74,6 +78,32 @@ def test_a_hostile_schema_is_judged_in_time(case: str) -> None:
     took_s = time.monotonic() - began
     assert is_compatible in {None, verdict.is_compatible}, verdict.findings
     assert took_s < 5
+
+
+KEYWORDS = sorted(
+    {"$ref", "$id", "id", "type", "enum", "const", "items", "prefixItems", "properties", "required",
+     "dependencies", "allOf", "not", "if", "minimum", "pattern", "minLength", "uniqueItems",
+     "x-unit", "x-states", "$schema", "default", "additionalProperties", "dependentRequired"}
+)  # fmt: skip
+RUBBISH = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.sampled_from(["", "#", "#/x", "("]),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(KEYWORDS), inner, max_size=4)
+    ),
+)
+
+
+@settings(max_examples=150, deadline=None, derandomize=True, database=None)
+@given(RUBBISH, RUBBISH)
+def test_rubbish_is_refused_and_never_raises(old: Any, new: Any) -> None:
+    """What is no schema gets a verdict like any other, in every mode."""
+    verdict = compare(old, new, Mode.FULL)
+    if not isinstance(old, dict | bool):
+        assert not verdict.is_compatible
 
 
 def test_what_cannot_be_decided_is_refused_and_says_so() -> None:

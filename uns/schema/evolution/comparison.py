@@ -90,6 +90,8 @@ def compare(
     found: list[Finding] = []
     try:
         before, after = Document.read(old), Document.read(new)
+        for document, name in ((before, "old"), (after, "new")):
+            _judge(document.root, name)
         found += [Finding(p, rule, text) for p, rule, text in changes(before, after)]
         if mode.is_backward:
             found += _Reading(before, after, fields, "old", "new").findings()
@@ -135,7 +137,7 @@ class _Reading:
                     self.search.settled.add(label)
                 if len(found) >= _MOST_FINDINGS:
                     break
-        except (Exhausted, RecursionError):
+        except (Exhausted, RecursionError, OverflowError):
             reason = "the schemas are too complex to compare within bounds"
             found += [] if found else [_undecided(Label("", "size"), reason)]
         settled = {(one.pointer, one.rule) for one in found}

@@ -10,7 +10,9 @@ import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from sys import float_info
 from typing import Any, Final, TypeAlias
+from urllib.parse import unquote
 
 __all__ = [
     "CLOSED",
@@ -33,8 +35,10 @@ FILLED: Final = "\0filled"  #: our own mark: these required names have defaults
 MAX_PLACES: Final = 20_000  # values in one schema: more is no schema that people wrote
 MAX_DEPTH: Final = 120  # and Python's own recursion stays far away
 
+_LARGEST: Final = int(float_info.max)
+
 _DRAFTS = {"draft-04": 4, "draft-06": 6, "draft-07": 7, "2019-09": 8, "2020-12": 9}
-_NEWEST = 9
+_OLDEST, _NEWEST = 4, 9
 
 # Keyword → the first and last draft (4, 6, 7, 8 = 2019-09, 9 = 2020-12) in which it counts.
 # `const` since Draft 4 and `dependencies` until the end: the judge, jsonschema-rs, does so.
@@ -51,6 +55,8 @@ _KNOWN: Final[Mapping[str, tuple[int, int]]] = {
     **dict.fromkeys(("minContains", "maxContains"), (8, 9)),
     **dict.fromkeys(("unevaluatedProperties", "unevaluatedItems"), (8, 9)),
     **dict.fromkeys(("contentEncoding", "contentMediaType"), (6, 7)),  # annotations ever after
+    "id": (4, 4),
+    "$id": (6, 9),
     "additionalItems": (4, 8),
     "prefixItems": (9, 9),
     "$recursiveRef": (8, 8),
@@ -64,6 +70,7 @@ _WITHIN = (
     "properties", "patternProperties", "additionalProperties", "unevaluatedProperties", "items",
     "prefixItems", "additionalItems", "unevaluatedItems", "contains", "propertyNames",
 )  # fmt: skip
+_SILENT = {CLOSED, FILLED, "id", "$id"}  # what says nothing about documents
 _BY_NAME = {"properties", "patternProperties", "dependentSchemas", "dependencies"}
 
 
@@ -107,8 +114,10 @@ class Document:
             if node.pointer in seen:
                 continue
             seen.add(node.pointer)
-            if node.pointer and any(isinstance(node.raw.get(w), str) for w in ("$id", "id")):
-                raise Refusal(f"{node.pointer}/$id", "$id", "a schema within has its own address")
+            address = "id" if self.draft == _OLDEST else "$id"
+            if node.pointer and isinstance(node.words.get(address), str):
+                reason = "a schema within has an address of its own"
+                raise Refusal(f"{node.pointer}/{address}", address, reason)
             todo += [*children(node), *in_place(node), *node.below("not")]
             if (target := node.reference) is not None:
                 todo.append(target)
@@ -117,7 +126,7 @@ class Document:
         """Return what a local reference (`#/$defs/unit`) points at."""
         found: Any = self.root
         for step in pointer.split("/")[1:]:
-            name = step.replace("~1", "/").replace("~0", "~").replace("%25", "%")
+            name = unquote(step).replace("~1", "/").replace("~0", "~")
             try:
                 found = found[int(name)] if isinstance(found, list) else found[name]
             except (KeyError, IndexError, ValueError, TypeError):
@@ -174,7 +183,8 @@ class Node:
         if isinstance(value, list) and word != "type":
             yield from (self.at(word, i) for i in range(len(value)))
         elif word in _BY_NAME:
-            schemas = {n: s for n, s in (value or {}).items() if isinstance(s, Mapping | bool)}
+            by_name = value if isinstance(value, Mapping) else {}
+            schemas = {n: s for n, s in by_name.items() if isinstance(s, Mapping | bool)}
             yield from (self.at(word, name) for name in schemas)
         elif isinstance(value, Mapping | bool):
             yield self.at(word)
@@ -185,6 +195,7 @@ class Node:
         target = self.words.get("$ref")
         if target is None:
             return None
+        target = str(target)
         pointer = target[1:]
         if not target.startswith("#") or (pointer and not pointer.startswith("/")):
             reason = f"{target} is no place in this schema (#/...): bundle it into `$defs`"
@@ -264,7 +275,7 @@ def _outline(node: Node) -> Any:
     """Return what a node itself says, with only the names and numbers of the schemas in it."""
     if isinstance(node.schema, bool):
         return node.schema
-    outline = {word: value for word, value in node.words.items() if word not in {CLOSED, FILLED}}
+    outline = {word: value for word, value in node.words.items() if word not in _SILENT}
     for word in {*_IN_PLACE, *_WITHIN, "not", "$ref"} & outline.keys():
         outline[word] = len(outline[word]) if isinstance(outline[word], list) else None
     for word in _BY_NAME & outline.keys():
@@ -274,8 +285,11 @@ def _outline(node: Node) -> Any:
 
 
 def _measure(root: Any) -> None:
-    """Raise Refusal where a schema is too large or deep to compare, or holds NaN."""
-    todo, places = [(root, 0)], 0
+    """Raise Refusal where a schema is none, too large or deep to compare, or holds NaN."""
+    if not isinstance(root, Mapping | bool):
+        raise Refusal("", "schema", "a schema is an object, true or false")
+    todo: list[tuple[Any, int]] = [(root, 0)]
+    places = 0
     while todo:
         value, depth = todo.pop()
         places += 1
@@ -284,6 +298,8 @@ def _measure(root: Any) -> None:
             raise Refusal("", "size", f"the schema has more than {limit}")
         if isinstance(value, float) and not math.isfinite(value):
             raise Refusal("", "number", f"{value} is no number in JSON")
+        if isinstance(value, int) and abs(value) > _LARGEST:
+            raise Refusal("", "number", "a number has more than 308 digits")
         below = value.values() if isinstance(value, Mapping) else value
         if isinstance(value, Mapping | list):
             todo += [(one, depth + 1) for one in below]

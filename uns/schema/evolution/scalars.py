@@ -46,12 +46,12 @@ def _places(first: int | None, last: int | None, tries: int) -> Iterator[int]:
     if first is not None and last is not None and last - first < 2 * tries:
         yield from range(first, last + 1)
         return
-    low = first if first is not None else (last - tries if last is not None else 0)
-    yield from (low + n for n in range(tries))
+    if first is not None:
+        yield from (first + n for n in range(tries))
     if last is not None:
         yield from (last - n for n in range(tries))
-    elif first is None:
-        yield from (-n for n in range(1, tries))
+    if first is None and last is None:
+        yield from (n // 2 if n % 2 == 0 else -(n // 2) - 1 for n in range(tries))
 
 
 def find_fractions(facts: Facts) -> Iterator[float]:
@@ -84,8 +84,8 @@ def _near(facts: Facts, low: Fraction | None, high: Fraction | None) -> Iterator
         last = None if high is None else math.floor(high / step)
         yield from (place * step for place in _places(first, last, _MOST_STEPS))
         return
-    start = low if low is not None else (high - 10 if high is not None else Fraction(0))
-    width = high - start if high is not None else Fraction(10)
+    start = low if low is not None else (high - 1 if high is not None else Fraction(0))
+    width = high - start if high is not None else Fraction(1)
     if width == 0:
         yield start
     for parts in (2, 4, 5, 7, 11, 64 + len(facts.excluded)):

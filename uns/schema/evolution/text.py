@@ -14,7 +14,7 @@ from typing import Final
 
 import jsonschema_rs
 
-__all__ = ["matches", "samples"]
+__all__ = ["matches", "samples", "words"]
 
 _MOST_SAMPLES: Final = 6
 _MOST_REPEATS: Final = 200
