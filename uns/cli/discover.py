@@ -70,10 +70,6 @@ def discover(
     """
     import asyncio
 
-    from pydantic import ValidationError
-
-    from bridges import get_driver
-    from bridges.mqtt import MqttDriver
     from uns.cli.talk import quiet
     from uns.importers.draft import draft
 
@@ -83,15 +79,8 @@ def discover(
     asked = _asked(endpoint, user, pattern or below)
     if pattern and asked.places is None:
         raise click.UsageError("a topic pattern is for a broker, mqtt://HOST; others take --below")
-    driver_class = get_driver(asked.driver)
-    try:
-        config = driver_class.Config(**{**asked.connection, **asked.login(user, password)})
-    except ValidationError as error:
-        raise click.UsageError(str(error.errors()[0]["msg"])) from None
+    driver = _driver(asked, asked.login(user, password), seconds)
     quiet()
-    driver = driver_class(config)
-    if isinstance(driver, MqttDriver):
-        driver.listen_s = seconds
     nodes = asyncio.run(_browsed(driver, pattern or below, most))
     if asked.places is not None and not nodes:
         _report_silence(pattern or below or "#", seconds)
@@ -168,6 +157,24 @@ def _broker(url: str, user: str, pattern: str) -> _Asked:
     if places.watch:
         words["watch"] = [places.watch]
     return _Asked("broker", "mqtt", words, guesses, places)
+
+
+def _driver(asked: _Asked, login: dict[str, Any], seconds: float) -> Driver:
+    """The driver that asks; settings that cannot be are a mistake in the command."""
+    from pydantic import ValidationError
+
+    from bridges import get_driver
+    from bridges.mqtt import MqttDriver
+
+    driver_class = get_driver(asked.driver)
+    try:
+        config = driver_class.Config(**{**asked.connection, **login})
+    except ValidationError as error:
+        raise click.UsageError(str(error.errors()[0]["msg"])) from None
+    driver = driver_class(config)
+    if isinstance(driver, MqttDriver):
+        driver.listen_s = seconds
+    return driver
 
 
 async def _browsed(driver: Driver, below: str, most: int) -> list[BrowsedNode]:
