@@ -180,3 +180,12 @@ def test_a_condition_on_the_quality_is_understood(pytestconfig: Any) -> None:
     assert "/allOf/0/then/properties/value/maximum" == finding.pointer
     assert finding.witness is not None
     assert {"value": 51, "quality": "Good"} == finding.witness.document
+
+
+def test_elements_that_are_counted_may_lie_apart() -> None:
+    """Two of three places obey `contains`, and not the one between them."""
+    kinds = [{"type": "integer"}, {"type": "string"}, {"type": "integer"}]
+    contains = {"contains": {"type": "integer"}, "minContains": 2}
+    old = {"type": "array", "prefixItems": kinds, "items": False, **contains}
+    assert not compare(old, {"type": "string"}, Mode.BACKWARD).is_compatible
+    assert compare(old, {"minItems": 1}, Mode.BACKWARD).is_compatible

@@ -37,15 +37,21 @@ def _beyond(facts: Facts) -> int:
 
 
 def _with_some(facts: Facts, extras: _Extras, some: tuple[Some, ...]) -> Iterator[_Extras]:
-    """Yield the claims on elements with a place for each of `some`."""
+    """Yield the claims on elements with a place for each of `some`.
+
+    Where several are wanted they are put side by side; then, since they may lie apart, one alone:
+    too little for most documents, and enough for a proof.
+    """
     if not some:
         yield extras
         return
     first, *others = some
-    for start in range(first.start, max(first.start, _beyond(facts), *extras, 0) + 2):
-        places = range(start, start + min(first.count, _MOST_ITEMS + 1))
-        more = {i: extras.get(i, frozenset()) | {first.claim} for i in places}
-        yield from _with_some(facts, {**extras, **more}, tuple(others))
+    last = max(first.start, _beyond(facts), *extras, 0) + 1
+    for count in dict.fromkeys((min(first.count, _MOST_ITEMS + 1), 1)):
+        for start in range(first.start, last + 1):
+            places = range(start, start + count)
+            more = {i: extras.get(i, frozenset()) | {first.claim} for i in places}
+            yield from _with_some(facts, {**extras, **more}, tuple(others))
 
 
 def _twins(facts: Facts) -> Iterator[tuple[int, ...]]:
@@ -60,7 +66,7 @@ def _filled(
 ) -> Iterator[Candidate]:
     length = max([facts.fewest_items, *(index + 1 for index in (*extras, *twins))])
     if facts.most_items is not None and length > facts.most_items:
-        if len(facts.some) > 1 or any(one.count > 1 for one in facts.some):
+        if twins and facts.some:
             yield Candidate(UNSURE, facts.labels)  # they might be placed closer
         return
     if length > _MOST_ITEMS:
