@@ -8,7 +8,8 @@ began anew has another instanceId: then there is nothing to go on from, and `cur
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 from xml.etree.ElementTree import Element
 
@@ -25,6 +26,8 @@ log = logging.getLogger("uns.bridge.http")
 
 _MOST: Final = 1_000  # observations in one answer
 _MOST_ANSWERS: Final = 20  # in one scan: a long outage is caught up with over several
+_REST_S: Final = 10.0  # before `current` is asked again for items that it did not have
+_LONGEST_REST_S: Final = 60.0  # as it lacks them still
 _UNAVAILABLE: Final = "UNAVAILABLE"
 _GOOD, _BAD = int(Quality.GOOD), int(Quality.BAD)
 
@@ -32,14 +35,18 @@ _GOOD, _BAD = int(Quality.GOOD), int(Quality.BAD)
 class Agent:
     """What one session knows of an agent: where it stands, and what it said last."""
 
-    def __init__(self, session: HttpSession, where: str) -> None:
+    def __init__(
+        self, session: HttpSession, where: str, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._session = session
         self._where = where
+        self._clock = clock
         self._instance = ""
         self._next = 0
         self._tags: dict[str, list[BoundTag]] = {}
         self._latest: dict[int, Reading] = {}
         self._seen: dict[int, int] = {}  # handle → the number of its latest observation
+        self._ask_at, self._rest_s = 0.0, _REST_S  # for items that nothing was heard of
 
     @property
     def cursor(self) -> Any:
@@ -60,6 +67,7 @@ class Agent:
     def follow(self, tag: BoundTag) -> None:
         """Take a tag up; its value is there after the next `current`."""
         self._tags.setdefault(tag.address.item, []).append(tag)
+        self._ask_soon()
 
     def forget(self, handles: Iterable[int]) -> None:
         """Let tags go."""
@@ -83,8 +91,9 @@ class Agent:
         """Every observation since the last call, in order, and what stands for the rest."""
         asked = list(handles)
         readings = await self._news()
-        if any(handle not in self._latest for handle in asked):
+        if self._lacks_any(asked) and self._clock() >= self._ask_at:
             readings += await self._current()
+            self._rest_if_lacking(asked)
         told = {reading[0] for reading in readings}
         silent = [handle for handle in asked if handle not in told]
         return readings + [self._latest.get(handle, (handle, None, _BAD, 0)) for handle in silent]
@@ -98,6 +107,19 @@ class Agent:
             for tag in self._tags.get(one.get("dataItemId", ""), ())
         }
         return [found.get(handle, (handle, None, _BAD, 0)) for handle in handles]
+
+    def _lacks_any(self, handles: Iterable[int]) -> bool:
+        return any(handle not in self._latest for handle in handles)
+
+    def _ask_soon(self) -> None:
+        """Let the next scan ask for `current`, should it lack something."""
+        self._ask_at, self._rest_s = 0.0, _REST_S
+
+    def _rest_if_lacking(self, handles: Iterable[int]) -> None:
+        """Leave an agent alone that has just said that it does not have an item."""
+        if self._lacks_any(handles):
+            self._ask_at = self._clock() + self._rest_s
+            self._rest_s = min(self._rest_s * 2, _LONGEST_REST_S)
 
     async def _news(self) -> list[Reading]:
         readings: list[Reading] = []
@@ -140,6 +162,7 @@ class Agent:
         self._next = 0
         self._seen.clear()
         self._latest.clear()
+        self._ask_soon()
 
     async def _asked(self, request: str) -> Element | None:
         """The agent's answer; None where it says that it cannot go on from there."""

@@ -15,6 +15,8 @@ from aiohttp import web
 
 from bridges.driver import BoundTag, CanReadNow, CanResume
 from bridges.http import HttpConfig, HttpDriver
+from bridges.http.mtconnect import Agent
+from bridges.http.session import HttpSession
 from uns.errors import DeviceError
 from uns.metric import DataType, Quality
 from uns.sim.mtconnect_agent import MtConnectAgent
@@ -375,6 +377,36 @@ async def test_a_data_item_that_an_agent_does_not_have_is_named(serve, caplog):
             assert {0: (5, Quality.GOOD), 1: (None, Quality.BAD)} == readings
         assert {1: "no data item `nosuch`"} == driver.problems
     assert 1 == caplog.text.count("nosuch")
+
+
+async def test_an_agent_is_seldom_asked_for_what_it_does_not_have(serve, tmp_path):
+    """Not in every scan: after 10 s, 20 s, 40 s, then once a minute; for a new tag at once."""
+    source, asked, now_s = MtConnectAgent(["n"]), [], 1_000.0
+    source.observe("n", 5, 1)
+
+    async def answer(request):
+        if request.path == "/sample":
+            return web.Response(text=source.sample(int(request.query["from"]), 100)[1])
+        asked.append(now_s)
+        return web.Response(text=source.current())
+
+    config = HttpConfig(url=await serve(answer), preset="mtconnect")
+    session = HttpSession(config, tmp_path)
+    session.open()
+    try:
+        agent = Agent(session, "agent", lambda: now_s)
+        for handle, item in enumerate(("n", "nosuch")):
+            address = HttpDriver.parse(item, config)
+            agent.follow(BoundTag(handle, address, DataType.DOUBLE))
+        for _ in range(200):
+            assert {1: (None, Quality.BAD)}.items() <= _shown(await agent.read([0, 1])).items()
+            now_s += 1.0
+        assert [1_000.0, 1_010.0, 1_030.0, 1_070.0, 1_130.0, 1_190.0] == asked
+        agent.follow(BoundTag(2, HttpDriver.parse("n", config), DataType.DOUBLE))
+        assert (5, Quality.GOOD) == _shown(await agent.read([0, 1, 2]))[2]
+        assert [1_190.0, 1_200.0] == asked[-2:]
+    finally:
+        await session.close()
 
 
 async def test_asking_an_agent_out_of_turn_takes_nothing_from_the_next_scan(serve):
