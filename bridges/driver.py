@@ -179,9 +179,12 @@ class Driver(ABC):
         return None
 
     @classmethod
-    def takes_writes(cls, config: Any) -> bool:
-        """Whether a session with these settings can write at all: it has `write`."""
-        del config
+    def takes_writes(cls, config: Any, address: Any = None) -> bool:
+        """Whether a session with these settings can write at all, or to this address.
+
+        `uns check` warns of writable tags where it cannot.
+        """
+        del config, address
         return hasattr(cls, "write")
 
     @abstractmethod

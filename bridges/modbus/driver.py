@@ -83,6 +83,12 @@ class ModbusDriver(PollDriver):
         start = address.start * _REGISTER_BITS
         return Extent(area, start, start + typed.cells * _REGISTER_BITS)
 
+    @classmethod
+    def takes_writes(cls, config: ModbusConfig, address: ModbusAddress | None = None) -> bool:
+        """Whether the protocol can write the address's table: inputs are only read."""
+        del config
+        return address is None or address.table.is_writable
+
     async def open(self) -> None:
         """Connect, or open the serial line; raises DeviceError."""
         self._client = await _connected(self.config)

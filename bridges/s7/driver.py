@@ -21,6 +21,7 @@ __all__ = ["S7Driver"]
 _BYTE_BITS = 8
 _MOST_SCANS = 64  # plans kept; of more scan classes the oldest are planned anew
 _MISSING = (0x05, 0x0A)  # return codes that say that nothing is there
+_ONLY_READ = ("I",)  # areas: inputs are what the machine says
 _HEADS = {"STRING": 1, "WSTRING": 2}  # bytes that say how long a text may be
 
 
@@ -62,6 +63,12 @@ class S7Driver(PollDriver):
         if address.width == 0:
             return Extent(area, start + address.bit, start + address.bit + 1)
         return Extent(area, start, start + _BYTE_BITS * address.size)
+
+    @classmethod
+    def takes_writes(cls, config: S7Config, address: S7Address | None = None) -> bool:
+        """Whether the address is no input: those are only read."""
+        del config
+        return address is None or address.area not in _ONLY_READ
 
     async def open(self) -> None:
         """Connect; raises DeviceError."""
@@ -119,7 +126,7 @@ class S7Driver(PollDriver):
                 tag.handle,
                 problems[tag.handle],
                 is_missing=refused.get(tag.handle) in _MISSING,
-                is_writable=tag.address.area != "I",
+                is_writable=tag.address.area not in _ONLY_READ,
                 every_s=pace.get(tag.handle),
             )
             for tag in tags
@@ -181,7 +188,7 @@ class S7Driver(PollDriver):
         where = self._session().where
         try:
             address: S7Address = tag.address.typed(tag.datatype)
-            if address.area == "I":
+            if address.area in _ONLY_READ:
                 return f"{address}: inputs cannot be written, only read"
             raw = encoded(address, tag.datatype, value, self.config.zone)
             head = await self._text_head(address, raw) if address.length else 0

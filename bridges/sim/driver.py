@@ -17,6 +17,7 @@ from uns.metric import Quality, Reading, Value
 
 __all__ = ["SimConfig", "SimDriver"]
 
+_WRITABLE: Final = ("memory",)  # shapes; a value of any other goes by the clock
 _GOOD: Final = int(Quality.GOOD)
 _BAD: Final = int(Quality.BAD)
 
@@ -69,6 +70,12 @@ class SimDriver(PollDriver):
         """The address in `text`; raises AddressError with the column of the mistake."""
         del config
         return parse(text)
+
+    @classmethod
+    def takes_writes(cls, config: SimConfig, address: SimAddress | None = None) -> bool:
+        """Whether the address keeps what is written: everything else goes by the clock."""
+        del config
+        return address is None or address.shape in _WRITABLE
 
     async def open(self) -> None:
         """Read the recording, where there is one; raises DeviceError where it cannot be."""
@@ -130,7 +137,7 @@ class SimDriver(PollDriver):
 
     def _write_one(self, tag: BoundTag, value: Value) -> str:
         address: SimAddress = tag.address
-        if address.shape != "memory":
+        if address.shape not in _WRITABLE:
             return f"`{address}` goes by the clock; only a `memory` can be written"
         self._written[self._key, address.text] = value
         return ""

@@ -59,8 +59,9 @@ class SqlDriver(PollDriver):
         return parse_row(text, has_key=bool(config.key_column))
 
     @classmethod
-    def takes_writes(cls, config: SqlConfig) -> bool:
+    def takes_writes(cls, config: SqlConfig, address: RowAddress | None = None) -> bool:
         """Whether the connection says how."""
+        del address
         return bool(config.write)
 
     # ------------------------------------------------------------ going on where it ended

@@ -12,7 +12,9 @@ from uns.project.catalogue import Catalogue
 from uns.project.load import Loaded, load
 
 Load = Callable[..., Loaded]
-REAL = Catalogue({name: get_driver(name) for name in ("http", "modbus", "opcua", "s7", "sql")})
+REAL = Catalogue(
+    {name: get_driver(name) for name in ("http", "modbus", "opcua", "s7", "sim", "sql")}
+)
 
 
 def _plant(tags: str, addresses: str, driver: str = "modbus") -> str:
@@ -149,13 +151,27 @@ _TABLE = 'driver: sql, connection: {url: "sqlite:///a{n}.db", table: t'
             ["`a` and 1 more of `plc` cannot be written: `sql` only reads as"],
         ),
         (_TABLE + ', write: "update t set {{column}} = :value"}, tags: "{tag}"', []),
-        ("driver: modbus, connection: {host: h}, tags: {a: hr:0, b: hr:2, c: hr:4}", []),
+        ("driver: modbus, connection: {host: h}, tags: {a: hr:0, b: co:2, c: ir:4}", []),
+        (
+            "driver: modbus, connection: {host: h}, tags: {a: ir:0, b: 10008, c: hr:4}",
+            [
+                "`a` and 1 more of `plc` cannot be written: `modbus` only reads addresses like `ir:0`"
+            ],
+        ),
+        (
+            "driver: s7, connection: {host: h}, tags: {a: QW0, b: EW2, c: IW4}",
+            ["`b` cannot be written: `s7` only reads addresses like `EW2`"],
+        ),
+        (
+            "driver: sim, tags: {a: memory 5, b: sine 0..6 60s, c: noise 0..1}",
+            ["`b` cannot be written: `sim` only reads addresses like `sine 0..6 60s`"],
+        ),
     ],
 )
 def test_a_writable_tag_of_a_driver_that_only_reads(
     binding: str, expected: list[str], tmp_path: Path
 ) -> None:
-    """It is told once for a binding; a table with a write statement can be written."""
+    """Told once for a binding, also of addresses that are only read; a write statement helps."""
     may = "write: {roles: [operator]}, optional: true"
     tags = f"a: {{{may}}}, b: {{{may}}}, c: {{optional: true}}"
     (tmp_path / "plant.yaml").write_text(_bound(binding, tags))

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from uns.equipment import Connection, Machine, Tag
+from uns.equipment import Connection, Machine, Source, Tag
 from uns.project.addresses import fed
 from uns.project.draft import written_at
 from uns.project.findings import Findings
@@ -14,6 +14,8 @@ from uns.project.kinds import Feed, Kind, KindTag
 from uns.project.source import Written
 
 __all__ = ["check_advice"]
+
+_LIKE = " addresses like"  # and then the first of them
 
 
 @dataclass(slots=True)
@@ -52,7 +54,7 @@ def check_advice(
     One machine of each kind is looked at: the others are the same.
     """
     risky: dict[tuple[str, Any], _Told] = {}
-    unwritable: dict[str, _Told] = {}
+    unwritable: dict[tuple[str, str], _Told] = {}
     for known, tag, connection in _first_of_each_kind(made, connections):
         if known.feed is None or tag.source is None:
             continue
@@ -61,11 +63,9 @@ def check_advice(
         if advice_of and (advice := advice_of(tag.source.address, connection.config)):
             told = risky.setdefault((binding, advice), _Told(known, tag.source.text))
             told.names[tag.name] = None
-        if tag.write is not None and not _takes_writes(driver, connection.config):
-            why = f"`{connection.driver}` only reads"
-            if hasattr(driver, "write"):
-                why += " as this connection is written"
-            told = unwritable.setdefault(binding, _Told(known, why))
+        if tag.write is not None and (why := _why_unwritable(driver, connection, tag.source)):
+            example = f" `{tag.source.text}`" if why.endswith(_LIKE) else ""
+            told = unwritable.setdefault((binding, why), _Told(known, why + example))
             told.names[tag.name] = None
     for (_, advice), told in risky.items():
         message = f"{told.shown(told.text)}: {advice.why}"
@@ -88,9 +88,16 @@ def _first_of_each_kind(
                 yield known, tag, connection
 
 
-def _takes_writes(driver: Any, config: Any) -> bool:
+def _why_unwritable(driver: Any, connection: Connection, source: Source) -> str:
+    """Why a tag from there cannot be written; "" where it can."""
     takes = getattr(driver, "takes_writes", None)
-    return bool(takes(config)) if takes else hasattr(driver, "write")
+    can_write = hasattr(driver, "write")
+    reads = f"`{connection.driver}` only reads"
+    if takes is None or not can_write:
+        return "" if can_write else reads
+    if not takes(connection.config):
+        return f"{reads} as this connection is written"
+    return "" if takes(connection.config, source.address) else reads + _LIKE
 
 
 def _report_unwritable(told: _Told, findings: Findings) -> None:
