@@ -475,3 +475,19 @@ def test_tags_that_stay_are_not_reported_again_when_others_come():
     readings = [(handle, 5.0, GOOD, T0) for handle in (1, 2, 3)]
     assert [3] == [reading[0] for reading in reporter.observed(readings, T0 + 1)]
     assert [(1, 5.0, GOOD, T0 + 1)] == reporter.known([1, 2])
+
+
+def test_a_value_that_does_not_fit_is_known_until_one_does():
+    """What the device says stands for it; null and NaN are the device's own words."""
+    reporter = _reporter(datatype=DataType.UINT16)
+    assert {} == reporter.misfitting()
+    reporter.observed([(1, 70_000, GOOD, T0)], T0)
+    assert {1: 70_000} == reporter.misfitting()
+    reporter.observed([(1, 70_000, GOOD, T0 + 1)], T0 + 1)
+    assert {1: 70_000} == reporter.misfitting()
+    for fitting in ((1, 7, GOOD, T0), (1, math.nan, GOOD, T0), (1, None, BAD, T0)):
+        reporter.observed([(1, 70_000, GOOD, T0), fitting], T0)
+        assert {} == reporter.misfitting()
+    reporter.observed([(1, 70_000, GOOD, T0)], T0)
+    reporter.change({})
+    assert {} == reporter.misfitting()

@@ -8,6 +8,7 @@ fractions are lost on purpose, where the engineer asked for a whole number: to t
 from __future__ import annotations
 
 import math
+import reprlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -15,7 +16,7 @@ from typing import Any, TypeAlias
 
 from uns.metric import DataType, Value
 
-__all__ = ["Coercion", "Scale", "coercion", "to_write", "unscaled"]
+__all__ = ["Coercion", "Scale", "coercion", "misfit", "to_write", "unscaled"]
 
 Scale: TypeAlias = tuple[float, float, float, float]  # raw low, raw high, low, high
 
@@ -65,6 +66,16 @@ def coercion(datatype: DataType, scale: Scale | None = None) -> Coercion:
     if datatype in (DataType.BYTES, DataType.FILE):
         return Coercion(None, None, None, _as_bytes)
     return Coercion(None, None, None, lambda value: value)  # arrays: the codec knows them
+
+
+def misfit(value: Value, datatype: DataType, scale: Scale | None = None) -> str:
+    """Why a device's value became None.
+
+    >>> misfit(70_000, DataType.UINT16)
+    '70000 does not fit UInt16, which holds 0 to 65535'
+    """
+    scaled = " when it is scaled" if scale else ""
+    return f"{reprlib.repr(value)} does not fit {datatype.label}{_room(datatype)}{scaled}"
 
 
 def unscaled(value: Value, scale: Scale | None) -> Value:
@@ -128,9 +139,12 @@ def _misfit(value: Value, datatype: DataType) -> str:
         return f"{value!r} is no text"
     if coercion(datatype).convert(value) is not None:
         return ""
+    return f"{value!r} does not fit {datatype.label}{_room(datatype)}"
+
+
+def _room(datatype: DataType) -> str:
     limits = datatype.limits
-    room = f", which holds {limits[0]} to {limits[1]}" if limits else ""
-    return f"{value!r} does not fit {datatype.label}{room}"
+    return f", which holds {limits[0]} to {limits[1]}" if limits else ""
 
 
 def _rescaled(raw: float, scale: Scale | None) -> float:

@@ -20,6 +20,7 @@ measured, and a time of ours between two of the source's could be later than its
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -113,6 +114,7 @@ class Reporter:
         self.change(tags)
         self.skew_ms = 0
         self.misfits = 0
+        self._misfits: set[int] = set()  # handles of those that may be Bad for it now
 
     def change(self, tags: Mapping[int, Tag]) -> None:
         """From now on these are the tags; what is known of a handle that stays is kept."""
@@ -131,6 +133,16 @@ class Reporter:
             for watch in watches
             if watch.quality != _NEVER
         ]
+
+    def misfitting(self) -> dict[int, Value]:
+        """What the device says of each tag that is Bad now because that does not fit it.
+
+        NaN and infinity are a device's own words for no value, and not among them.
+        """
+        watches = [self._watches[handle] for handle in self._misfits if handle in self._watches]
+        found = {watch.handle: watch.raw for watch in watches if _is_misfit(watch)}
+        self._misfits = set(found)
+        return found
 
     def counts(self, handle: int) -> bool:
         """Whether the device has whole numbers for a tag, as far as it has said."""
@@ -156,7 +168,7 @@ class Reporter:
             else:
                 value = watch.convert(raw)
                 if value is None and quality > _BAD:
-                    quality = self._without_value(raw, quality)
+                    quality = self._without_value(watch, quality)
             if not 0 < at <= latest_ms:
                 at, quality = self._doubted(at, quality, now_ms)
             is_same = is_early and quality == watch.quality
@@ -248,10 +260,12 @@ class Reporter:
         watch.due_ms = now_ms + watch.heartbeat_ms
         return reading
 
-    def _without_value(self, raw: Value, quality: int) -> int:
+    def _without_value(self, watch: _Watch, quality: int) -> int:
         if quality == _STALE:
             return quality
-        self.misfits += raw is not None
+        if watch.raw is not None:
+            self.misfits += 1
+            self._misfits.add(watch.handle)
         return _BAD
 
     def _doubted(self, at: int, quality: int, now_ms: int) -> tuple[int, int]:
@@ -269,6 +283,14 @@ def _is_near(value: Any, watch: _Watch) -> bool:
     if value is None or watch.value is None:
         return False
     return -watch.deadband <= value - watch.value <= watch.deadband  # type: ignore[no-any-return]
+
+
+def _is_misfit(watch: _Watch) -> bool:
+    raw = watch.raw
+    if raw is None or raw is _NOTHING or watch.raw_quality in (_BAD, _STALE):
+        return False
+    is_no_number = isinstance(raw, float) and not math.isfinite(raw)
+    return not is_no_number and watch.convert(raw) is None
 
 
 def _stale(watch: _Watch, now_ms: int) -> Reading:

@@ -117,7 +117,7 @@ async def test_a_value_is_followed_through_its_life(plant: Plant) -> None:
         await plant.until_said("pressure", "9.5 is outside of its range, 0 … 6 bar")
         plant.plc[1].set("hr", 6, 7, "int16")
         await plant.until_said("mode", "code 7 is none of its states (1, 2 …)")
-        await plant.until_said("lost", "its source says")
+        await plant.until_said("lost", "the device refuses it, calls it bad, or says what does not")
         await plant.until_said("bare", "nothing feeds it: no binding")
         await plant.plc.close()
         out = await plant.until_said("pressure", "it is old: nothing new since")

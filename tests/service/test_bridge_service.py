@@ -176,6 +176,22 @@ async def test_only_what_changed_is_published(rig: Rig) -> None:
         assert 95.0 == pytest.approx(changed["yield"])
 
 
+async def test_a_value_that_does_not_fit_is_told_with_its_connection(rig: Rig) -> None:
+    """The device knows of nothing wrong; the flow names the tag until a value fits again."""
+    path = rig.state_path.with_name("plant.yaml")
+    narrow = path.read_text().replace("good: {type: uint32,", "good: {type: uint16,")
+    path.write_text(narrow)
+    rig.project = load(path.parent, Catalogue({"modbus": get_driver("modbus")}, {})).project
+    rig.plc[1].set("hr", 0, 70_000, "uint32")
+    async with rig.bridge() as service:
+        (link,) = service.connections.values()
+        await rig.host.until(lambda: link.health.misfits)
+        (said,) = link.health.misfits.values()
+        assert "70000 does not fit UInt16, which holds 0 to 65535" == said
+        rig.plc[1].set("hr", 0, 7, "uint32")
+        await rig.host.until(lambda: not link.health.misfits)
+
+
 async def test_a_device_that_hangs_dies_and_comes_back(rig: Rig) -> None:
     """A PLC that no longer answers is a DDEATH within five seconds; then it is born again."""
     async with rig.bridge():

@@ -115,6 +115,7 @@ def test_a_change_is_said_at_once(rig: Rig) -> None:
         ({"tags_bad": 1, "phase": ConnectionPhase.DEGRADED}, "degraded"),
         ({"tags_bad": 7, "tags_good": 0}, "problem"),
         ({"unreadable": {4: "404 Not Found"}}, "degraded"),  # met while reading
+        ({"misfits": {4: "70000 does not fit UInt16"}}, "degraded"),
         ({"state": ConnectionState.DOWN, "phase": ConnectionPhase.BACKOFF}, "retrying"),
         ({"state": ConnectionState.DOWN, "phase": ConnectionPhase.STOPPED}, "stopped"),
         ({"state": ConnectionState.DOWN, "is_denied": True}, "problem"),  # a wrong password
@@ -215,3 +216,18 @@ def test_the_numbers_of_scans_and_clocks_are_told(rig: Rig) -> None:
     assert {} == rig.tick(1_000)
     health.findings = ("legacy/line9/cw is on the broker, and no tag reads it",)
     assert list(health.findings) == rig.tick(1_000)[TOPIC]["findings"]
+
+
+def test_a_tag_that_its_value_does_not_fit_is_a_problem(rig: Rig) -> None:
+    """It is Bad though the device is read; one that is refused, too, is one tag."""
+    health = rig.health[KEY]
+    good, bad = health.tags_good, health.tags_bad
+    health.misfits = {4: "70000 does not fit UInt16, which holds 0 to 65535"}
+    said = rig.tick()[TOPIC]
+    assert (good - 1, bad + 1) == (said["tags_good"], said["tags_bad"])
+    topic = "acme/leeds/packaging/line1/filler/speed"
+    assert [f"{topic}: {health.misfits[4]}"] == said["problems"]
+    health.unreadable = {4: "illegal data address"}
+    said = rig.tick(1_000)[TOPIC]
+    assert (good - 1, bad + 1) == (said["tags_good"], said["tags_bad"])
+    assert [f"{topic}: illegal data address"] == said["problems"]

@@ -210,6 +210,16 @@ def _state(tag: Tag, vqt: Vqt) -> str:
     return f"code {vqt.text} is none of its states ({codes} …)"
 
 
+def _bad(tag: Tag, vqt: Vqt) -> str:
+    del vqt
+    if tag.source is None:
+        return "its source says that it is bad"
+    return (
+        f"the device refuses it, calls it bad, or says what does not fit {tag.datatype.label}; "
+        f"`problems` say which: uns watch --all '{tag.topic.levels[0]}/_flow/#'"
+    )
+
+
 def _schema(tag: Tag, vqt: Vqt) -> str:
     del vqt
     enterprise = tag.topic.levels[0]
@@ -224,6 +234,7 @@ _DETAILS: Final[Mapping[str, Callable[[Tag, Vqt], str]]] = {
     "Range": _range,
     "State": _state,
     "Schema": _schema,
+    "Bad": _bad,
     "NaN": lambda tag, _: f"{tag.calc or 'the device'} gives no number (NaN or infinite)",
     "Stale": lambda _, vqt: f"it is old: nothing new since {vqt.timestamp}",
     "Source": lambda *_: "its source says that it cannot be relied on",

@@ -27,6 +27,7 @@ from uns.service.definitions import definitions_of, devices_of
 from uns.service.device_writes import DeviceWrites, refusal
 from uns.service.edge import EdgeNodeService, now_ms
 from uns.service.late_values import LateValues
+from uns.service.misfits import Misfits
 from uns.service.open_tasks import OpenTasks
 from uns.service.pace import Pace
 from uns.service.roster import Device, Roster, device_id_of
@@ -101,6 +102,7 @@ class BridgeService:
         self._edge_of = {node: self._new_edge(node, on) for node, on in _by_node(machines).items()}
         self._roster.index()
         self._reporter = Reporter(self._roster.tags)
+        self._misfits = Misfits(self._roster.tags)
         self._late_values = LateValues(self._roster.tags)
         self._cursors = CursorKeeper(
             Cursors(state, self._settings.backlog.window_s + SETTLED_S),
@@ -421,7 +423,9 @@ class BridgeService:
 
     def _measure(self) -> None:
         """Bring the numbers of all connections up to date."""
+        misfits = self._misfits.of(self._reporter.misfitting())
         for key, link in self._links.items():
+            link.supervisor.health.misfits = misfits.get(key, {})
             link.supervisor.health.queue = sum(edge.waiting for edge in self._edges_of(key))
             link.supervisor.measure()
 

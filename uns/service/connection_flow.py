@@ -200,8 +200,9 @@ def _news(source: FlowSource) -> tuple[Any, ...]:
 
 
 def _counts(health: ConnectionHealth) -> tuple[int, int]:
-    """How many tags can be read, and how many the device refuses."""
-    unreadable = len(health.unreadable.keys() - health.problems.keys())
+    """How many tags have values, and how many the device refuses or says what does not fit."""
+    met_later = health.unreadable.keys() | health.misfits.keys()
+    unreadable = len(met_later - health.problems.keys())
     return max(0, health.tags_good - unreadable), health.tags_bad + unreadable
 
 
@@ -225,8 +226,9 @@ _DOWN: Final = frozenset(("retrying", "problem"))
 
 
 def _problems(source: FlowSource) -> Iterable[str]:
-    """The first tags that the device refuses, and why."""
-    refused = {**source.health.unreadable, **source.health.problems}
+    """The first tags that the device refuses, or has no fitting value for, and why."""
+    health = source.health
+    refused = {**health.misfits, **health.unreadable, **health.problems}
     for handle, problem in islice(refused.items(), _SHOWN):
         tag = source.tags.get(handle)
         yield f"{tag.topic.text}: {problem}" if tag else problem

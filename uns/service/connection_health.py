@@ -49,6 +49,7 @@ class ConnectionHealth:
     tags_bad: int = 0
     problems: dict[int, str] = field(default_factory=dict)  # handle → why the device refuses it
     unreadable: Mapping[int, str] = field(default_factory=dict)  # the same, met while reading
+    misfits: Mapping[int, str] = field(default_factory=dict)  # handle → what does not fit its tag
     findings: tuple[str, ...] = ()  # what its driver met with and somebody should know of
     readings: int = 0
     late: int = 0  # of them, those that were overtaken: they go out as historical
