@@ -183,6 +183,39 @@ def test_a_clock_that_was_ahead_and_is_put_right_is_believed_at_once():
     assert ([reading(NOW + 1000)], []) == intake.take([reading(NOW + 1000)], NOW + 1000)
 
 
+def test_a_mistyped_year_holds_up_a_tag_until_the_next_value_only():
+    """One row dated years ahead is no clock: the next right time is believed at once."""
+    intake = begun()
+    intake.take([reading(NOW - 60_000)], NOW)
+    ahead = reading(NOW + 315_360_000_000, 7)
+    assert ([ahead], []) == intake.take([ahead], NOW + 1000)
+    for minute in range(1, 4):
+        row = reading(NOW + 60_000 * minute, minute)
+        assert ([row], []) == intake.take([row], row[3] + 1000)
+
+
+def test_a_mistyped_year_does_not_make_live_values_kept_ones():
+    """After it and a resumed session, values that come later are told as live."""
+    intake = begun()
+    intake.take([reading(NOW - 60_000)], NOW)
+    intake.take([reading(NOW + 315_360_000_000)], NOW)
+    intake.began(NOW + 1000, is_resumed=True)
+    intake.take([reading(NOW + 2000)], NOW + 2000)
+    news = [reading(NOW + 3000, 2), reading(NOW + 4000, 3)]
+    assert (news, []) == intake.take(news, NOW + 5000)
+
+
+def test_a_clock_that_is_hours_ahead_keeps_history_apart():
+    """A wrong time zone that goes on is a clock: what is older than its news is late."""
+    intake = begun()
+    late = []
+    for second in range(60):
+        now = NOW + 1000 * second
+        intake.take([reading(now + 7_200_000)], now)
+        late += intake.take([reading(now + 3_000_000)], now)[1] if second > 30 else []
+    assert 29 == len(late)
+
+
 def test_history_between_live_values_stays_history():
     """A gateway that hands in an hour beside live values never makes old ones current."""
     intake = begun()

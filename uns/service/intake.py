@@ -22,6 +22,7 @@ __all__ = ["Intake"]
 _GOOD = int(Quality.GOOD)
 _SLACK_MS = 5_000
 _SET_BACK_MS = 5_000
+_FAR_MS = 3_600_000  # ahead of ours: a clock or a time zone may be wrong by so much, not more
 _PACE = 2  # times that of our clock
 _MOST_ANEW = 100_000  # readings, 20 MB; beyond it the oldest may be told once more, as late
 
@@ -57,7 +58,7 @@ class Intake:
         self._before = dict(self._remembered or {})
         self._kept_until_ms = 0
         if is_resumed:
-            self._kept_until_ms = now_ms + (self.clock.ahead_ms or 0)
+            self._kept_until_ms = now_ms + self._ahead_ms
         else:
             self._anew.clear()
             self._last = dict.fromkeys(self._last, 0)
@@ -111,6 +112,12 @@ class Intake:
             one if one[3] and not self._is_ours else (one[0], one[1], one[2], now_ms)
             for one in readings
         ]
+
+    @property
+    def _ahead_ms(self) -> int:
+        """How far their clock is ahead; a mistyped year is no clock until it goes on."""
+        ahead_ms = self.clock.ahead_ms or 0
+        return 0 if ahead_ms > _FAR_MS and not self.clock.is_wrong else ahead_ms
 
     def _remember(self, current: Iterable[Reading]) -> None:
         if self._remembered is not None:
@@ -176,7 +183,7 @@ class Intake:
 
     def _is_set_back(self, handle: int, at: int, now_ms: int) -> bool:
         """Whether an older time means that the clock was set, not that the value is old."""
-        if self._last[handle] > now_ms + max(self.clock.ahead_ms or 0, 0) + _SLACK_MS:
+        if self._last[handle] > now_ms + max(self._ahead_ms, 0) + _SLACK_MS:
             return True
         since_ms, from_ms = self._behind.setdefault(handle, (now_ms, at))
         waited_ms = now_ms - since_ms
