@@ -406,6 +406,24 @@ async def test_a_wrong_clock_is_said_once(caplog, monkeypatch):
     assert "`clock: ours`" in line
 
 
+class Ledger(Pushed):
+    """Hands in rows, which may have waited for days."""
+
+    IS_DURABLE = True
+
+
+async def test_the_age_of_rows_is_no_clock():
+    """A file of last week says nothing of how far anybody's clock is off."""
+    async with Supervised(Ledger, Script()) as watched:
+        await watched.until(lambda: watched.readings)
+        for number in range(3):
+            at = time.time_ns() // 1_000_000 - 600_000 + number
+            watched.script.sink.readings([(1, number, int(Quality.GOOD), at)])
+        watched.supervisor.measure()
+        assert watched.health.clock_offset_ms is None
+        assert 0 == watched.health.clock_worst_ms
+
+
 async def test_the_numbers_of_a_polled_device_are_measured():
     """Each scan class with its times, the busy share, and what the driver says it asked."""
 

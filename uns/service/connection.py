@@ -337,8 +337,9 @@ class ConnectionSupervisor:
     def measure(self) -> None:
         """Bring those numbers of `health` up to date that cost something."""
         health, session = self.health, self._session
-        health.clock_offset_ms = self._intake.clock.ahead_ms
-        health.clock_worst_ms = self._intake.clock.worst_ms
+        if not self.has_durable_cursor:  # what was kept tells the age of rows, not a clock
+            health.clock_offset_ms = self._intake.clock.ahead_ms
+            health.clock_worst_ms = self._intake.clock.worst_ms
         if session is None:
             return
         health.requests = self._requests + session.requests
