@@ -19,6 +19,7 @@ _HEADER = struct.Struct(">HHHB")  # transaction, protocol, length, unit: Modbus/
 _HEADER_BEFORE_LENGTH = 6
 _LENGTHS = range(3, 255)  # unit id, function and at least one byte; PDU at most 253 bytes
 _CLOSE_S = 1.0
+_NEVER_ANSWERED = "check host and port, and that the device serves Modbus/TCP and has room for us"
 
 
 class MbapClient(Client, asyncio.Protocol):
@@ -31,6 +32,7 @@ class MbapClient(Client, asyncio.Protocol):
         self._transaction = 0
         self._waiting: dict[int, tuple[asyncio.Future[bytes], float]] = {}  # and until when
         self._timer: asyncio.TimerHandle | None = None  # one for all: they wait equally long
+        self._has_answered = False
         self._rest = b""  # of an answer that is not complete yet
         self._transport: asyncio.Transport | None = None
         self._closed = asyncio.Event()
@@ -64,7 +66,8 @@ class MbapClient(Client, asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Fail whoever waits (asyncio calls this)."""
         why = f": {exc}" if exc else ""
-        self._finish(DeviceError(f"{self.where} closed the connection{why}"))
+        hint = "" if self._has_answered else _NEVER_ANSWERED
+        self._finish(DeviceError(f"{self.where} closed the connection{why}", hint=hint))
         self._closed.set()
 
     def data_received(self, data: bytes) -> None:
@@ -80,6 +83,7 @@ class MbapClient(Client, asyncio.Protocol):
                 break
             waiting = self._waiting.get(transaction)
             if waiting is not None and not waiting[0].done():
+                self._has_answered = True
                 waiting[0].set_result(received[place + _HEADER.size : end])
             place = end
         self._rest = received[place:]

@@ -287,15 +287,19 @@ class MqttDriver(PushDriver):
             await self._opened().publish(messages)
 
     def _log_news(self) -> None:
-        news = self._open_topics().news
+        topics = self._open_topics()
+        news = topics.news
         if self._metrics is not None:
             news += self._metrics.news
             self._metrics.news = []
         for sentence in news[: max(_MAX_LINES - self._lines, 0)]:
             self._lines += 1
             last = ("", "; what else is wrong is not told before the next session")
-            _LOG.warning("%s: %s%s", self.config.key(), sentence, last[self._lines == _MAX_LINES])
-        self._open_topics().news = []
+            level = logging.INFO if topics.is_good(sentence) else logging.WARNING
+            _LOG.log(
+                level, "%s: %s%s", self.config.key(), sentence, last[self._lines == _MAX_LINES]
+            )
+        topics.news = []
 
     def _opened(self) -> Link:
         if self._link is None:

@@ -20,6 +20,7 @@ __all__ = ["Route", "Topics", "covers", "uncovered"]
 _GOOD, _UNCERTAIN, _BAD = int(Quality.GOOD), int(Quality.UNCERTAIN), int(Quality.BAD)
 _MAX_CACHED = 10_000  # topics whose readers are remembered
 _MAX_KEPT_BYTES = 16 * 1024 * 1024  # of last messages, for tags that are bound later
+_READ_AGAIN = "can be read again"
 _MAX_TOLD = 20  # topics that are complained about at a time
 _WILD = ("+", "#")
 
@@ -62,6 +63,11 @@ class Topics:
         self._cache: dict[str, tuple[Route, ...]] = {}
         self._kept: dict[str, _Kept] = {}
         self._kept_bytes = 0
+
+    @staticmethod
+    def is_good(sentence: str) -> bool:
+        """Whether a sentence of `news` says that something is over."""
+        return sentence.endswith(_READ_AGAIN)
 
     def add(self, tag: BoundTag, now_s: float) -> list[Reading]:
         """Introduce a tag; returns what a message heard before says to it."""
@@ -180,7 +186,7 @@ class Topics:
             return
         if not sentence:
             self._told.discard(topic)
-            self.news.append(f"`{topic}` can be read again")
+            self.news.append(f"`{topic}` {_READ_AGAIN}")
         elif len(self._told) < _MAX_TOLD:
             self._told.add(topic)
             self.news.append(f"`{topic}`: {sentence}")

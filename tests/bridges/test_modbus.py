@@ -572,6 +572,22 @@ async def test_a_reset_and_a_restart(fault_proxy):
             assert [0] == _listed(await again.read(handles))
 
 
+async def test_who_hangs_up_without_any_answer_may_be_no_modbus_device():
+    """The sentence comes with what to check, as that of a refused connection does."""
+
+    async def hang_up(reader, writer):
+        await reader.read(1)
+        writer.close()
+
+    server = await asyncio.start_server(hang_up, "127.0.0.1", 0)
+    async with server:
+        driver, _ = await _opened(server.sockets[0].getsockname()[1], ["hr:0 int16"])
+        with pytest.raises(DeviceError, match="closed the connection") as caught:
+            await driver.read([0])
+        await driver.close()
+    assert "serves Modbus/TCP" in caught.value.hint
+
+
 async def test_a_read_that_waits_fails_when_the_connection_breaks(fault_proxy):
     """Whoever waits for an answer learns at once that there will be none."""
     async with ModbusServer() as server:

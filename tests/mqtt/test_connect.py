@@ -59,6 +59,24 @@ async def test_no_broker():
     assert "uns demo" in error.hint
 
 
+@pytest.mark.parametrize(
+    "said",
+    [b"HTTP/1.0 400 Bad request\r\nConnection: close\r\n\r\n", b"\x20\x03\x00\x20\x00"],
+)
+async def test_what_is_no_broker_is_asked_about(said):
+    """Text, or what looks like a refusal without a reason, comes with the question."""
+
+    async def answer(reader, writer):
+        await reader.read(1_000)
+        writer.write(said)
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with server:
+        error = await _refusal(Broker("127.0.0.1", server.sockets[0].getsockname()[1]))
+    assert "is this an MQTT broker" in error.hint
+
+
 async def test_no_broker_at_localhost():
     """A name with several addresses makes one sentence, not a list of errors."""
     port = _free_port()

@@ -242,7 +242,7 @@ async def test_refused_tags_are_bad_and_tried_again(monkeypatch, caplog):
         assert 1 == script.opened
         assert [[1, 2], [2]] == script.binds[:2]
     warned = [one.getMessage() for one in caplog.records if one.levelno == logging.WARNING]
-    assert ["porto/line1 test://plc:1 is up: 1 tags, 1 refused by the device"] == warned
+    assert ["porto/line1 test://plc:1 is up: 1 tag, 1 refused by the device"] == warned
 
 
 async def test_a_push_driver_that_falls_silent_is_replaced():

@@ -124,8 +124,10 @@ def _judge(broker: Broker, wire: Wire) -> None:
     refused = reason.refusal(
         f"{broker.address} refused us", connack.code, connack_311=is_311 or connack.code == 1
     )
+    is_strange = connack.code < reason.REFUSED and not is_311 and connack.code != 1
+    hint = "is this an MQTT broker?" if is_strange else refused.hint
     is_version = connack.code in (1, reason.UNSUPPORTED_VERSION)
-    raise (_OtherVersionError if is_version else RefusedError)(str(refused), hint=refused.hint)
+    raise (_OtherVersionError if is_version else RefusedError)(str(refused), hint=hint)
 
 
 def _silence(broker: Broker, wire: Wire, deadline_s: float) -> BrokerError:

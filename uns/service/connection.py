@@ -263,11 +263,12 @@ class ConnectionSupervisor:
         first = not health.since_ms and not health.last_error
         health.reconnects += 0 if first else 1
         since = "" if first else " again"
+        tags = f"{health.tags_good} tag{'' if health.tags_good == 1 else 's'}"
         if bad:
-            said = "%s is up%s: %d tags, %d refused by the device"
-            log.warning(said, self.name, since, health.tags_good, bad)
+            said = "%s is up%s: %s, %d refused by the device"
+            log.warning(said, self.name, since, tags, bad)
         else:
-            log.info("%s is up%s: %d tags", self.name, since, health.tags_good)
+            log.info("%s is up%s: %s", self.name, since, tags)
         self._enter(ConnectionState.UP)
 
     def proven(self) -> None:

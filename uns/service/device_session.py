@@ -324,7 +324,7 @@ class DeviceSession:
         await self._bind([self._tags[handle] for handle in before])
         accepted = [self._tags[handle] for handle in before if handle not in self._problems]
         if accepted:
-            log.info("%s: %d tags that were refused are there now", self._name, len(accepted))
+            log.info("%s: %d of the refused tags can be read now", self._name, len(accepted))
         if self._schedule is not None:
             self._schedule.add(accepted, self._clock())
 

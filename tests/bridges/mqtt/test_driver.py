@@ -216,6 +216,17 @@ async def test_unread_topics_are_named_with_the_entry_that_adds_them(mosquitto, 
         assert 1 == len([record for record in caplog.records if entry in record.getMessage()])
 
 
+async def test_that_a_topic_is_well_again_is_no_warning(mosquitto, publisher, caplog):
+    """What is wrong with it is one, and once it is over that is told as news."""
+    caplog.set_level(logging.INFO, "uns.bridge.mqtt")
+    async with _driven(_config(mosquitto), "a $.x") as (_, sink, _bound):
+        await publisher.publish_all([_message("a", {"y": 1}), _message("a", {"x": 2})])
+        await _until(lambda: 2 in _values(sink, 0))
+    told = {one.levelname for one in caplog.records if "can be read again" in one.getMessage()}
+    assert {"INFO"} == told
+    assert "WARNING" in {one.levelname for one in caplog.records if "`a`: " in one.getMessage()}
+
+
 @pytest.mark.parametrize("host_id", ["", "guest"])
 async def test_a_foreign_edge_node_is_read_from_birth_to_death(mosquitto, host_id):
     """A rebirth is asked for where it is missing; its death makes the value stale."""

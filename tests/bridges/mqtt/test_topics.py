@@ -71,6 +71,7 @@ def test_what_cannot_be_read_spoils_one_tag_and_is_told_once():
     topics.remove([2])
     _heard(topics, "a", {"x": 1, "y": 2})
     assert ["`a`: `$` has no `y`, only `x`", "`a` can be read again"] == topics.news
+    assert [False, True] == [topics.is_good(sentence) for sentence in topics.news]
     assert "" == topics.problem(1)
 
 
