@@ -319,7 +319,7 @@ async def test_leaving_is_quiet(
             "run": (["run", AURORA, "-b", broker.url, "--state", tmp_path / "s"], " is down"),
             "sim": (["sim", AURORA], "Ctrl-C to leave"),
             "watch": (["watch", "a/#", "-b", broker.url], ""),
-            "demo": (["demo", "--port", "0"], "leave   Ctrl-C"),
+            "demo": (["demo", "--port", "0"], " topics live"),  # well under way
         }[command]
         running = start(*words)
         await _until(lambda: sign in running.err, running)
