@@ -271,7 +271,7 @@ async def test_devices_that_are_not_there(start, uns, tmp_path: Path, free_port)
         running = start("run", folders[0], "-b", broker.url)
         await _until(lambda: running.err.count(" is down: ") == 3, running)
         seen = {
-            name: await _get(uns, f"acme/leeds/utilities/water/{name}/flow", broker.url)
+            name: await _shown(uns, f"acme/leeds/utilities/water/{name}/flow", broker.url)
             for name in ("good", "late", "hole", "misspelt")
         }
         assert {"good": 0, "late": 4, "hole": 4, "misspelt": 4} == seen
@@ -296,6 +296,14 @@ async def _until(is_so, running, within_s: float = 40) -> None:
 
 async def _get(uns, topic: str, url: str) -> int:
     return (await asyncio.to_thread(uns, "get", topic, "-b", url)).code
+
+
+async def _shown(uns, topic: str, url: str) -> int:
+    """What `uns get` says once the topic is there."""
+    async with asyncio.timeout(30):
+        while (code := await _get(uns, topic, url)) == 3:
+            await asyncio.sleep(0.2)
+    return code
 
 
 async def _until_good(uns, topic: str, url: str) -> None:
