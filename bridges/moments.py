@@ -6,8 +6,9 @@ import math
 import re
 from datetime import UTC, datetime
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-__all__ = ["EPOCH_UNITS", "LATEST_MS", "milliseconds"]
+__all__ = ["EPOCH_UNITS", "LATEST_MS", "known_zone", "milliseconds"]
 
 LATEST_MS = 253_402_300_799_999  # the last millisecond of the year 9999, which RFC 3339 ends with
 
@@ -18,6 +19,14 @@ EPOCH_UNITS = ((1e11, 1_000.0), (1e14, 1.0), (1e17, 1e-3), (1e20, 1e-6))
 _NUMBER = re.compile(r"[+-]?(?:[0-9]{1,20}|[0-9]{0,20}\.?[0-9]{1,20}(?:[eE][+-]?[0-9]{1,3})?)")
 _LONGEST = 64  # characters of a time worth reading
 _SHOWN = 40  # characters of a value in a sentence
+
+
+def known_zone(name: str) -> str:
+    """The name of a time zone; raises ValueError that shows one that there is none of."""
+    try:
+        return name if name == "UTC" else ZoneInfo(name).key
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError(f"there is no time zone `{name}`; write `Europe/Lisbon`") from None
 
 
 def milliseconds(found: Any) -> int:

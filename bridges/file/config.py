@@ -6,12 +6,12 @@ import codecs
 import zlib
 from datetime import UTC, datetime
 from typing import Final, Literal, Self
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, field_validator, model_validator
 
 from bridges.driver import DriverConfig
 from bridges.file.address import Format, Place, parse_address
+from bridges.moments import known_zone
 from uns.errors import AddressError
 
 __all__ = ["FileConfig"]
@@ -75,15 +75,6 @@ class FileConfig(DriverConfig):
             raise ValueError(f"`{form}` tells no time: {error}; write `%d.%m.%Y %H:%M`") from None
         return form
 
-    @field_validator("timezone")
-    @classmethod
-    def _is_a_zone(cls, name: str) -> str:
-        try:
-            ZoneInfo(name)
-        except (ZoneInfoNotFoundError, ValueError):
-            raise ValueError(f"there is no time zone `{name}`; write `Europe/Lisbon`") from None
-        return name
-
     @field_validator("encoding")
     @classmethod
     def _is_an_encoding(cls, name: str) -> str:
@@ -132,6 +123,11 @@ class FileConfig(DriverConfig):
     def rows_at(self) -> Place | None:
         """Where a document has its rows."""
         return None if self.format.is_lines else self._place(self.rows)
+
+    @field_validator("timezone")
+    @classmethod
+    def _is_a_zone(cls, name: str) -> str:
+        return known_zone(name)
 
     def key(self) -> str:
         """`file://folder/*.csv`, and a short hash of what is not as usual."""

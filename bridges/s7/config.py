@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from typing import Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, field_validator
 
 from bridges.driver import DriverConfig
+from bridges.moments import known_zone
 
 __all__ = ["S7Config"]
 
@@ -39,11 +39,8 @@ class S7Config(DriverConfig):
 
     @field_validator("zone")
     @classmethod
-    def _is_a_zone(cls, zone: str) -> str:
-        try:
-            return zone if zone == "UTC" else ZoneInfo(zone).key
-        except (ZoneInfoNotFoundError, ValueError, OSError):
-            raise ValueError(f"there is no time zone `{zone}`; write `Europe/Berlin`") from None
+    def _is_a_zone(cls, name: str) -> str:
+        return known_zone(name)
 
     def key(self) -> str:
         """`s7://host:port/rack.slot`, and the settings of the session that are not the usual."""

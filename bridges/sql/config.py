@@ -6,11 +6,11 @@ import re
 import zlib
 from typing import Final, Literal, Self
 from urllib.parse import SplitResult, unquote, urlsplit
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from bridges.driver import DriverConfig
+from bridges.moments import known_zone
 
 __all__ = ["SqlConfig"]
 
@@ -81,15 +81,6 @@ class SqlConfig(DriverConfig):
             raise ValueError("the url names no host: write `postgresql://host:5432/database`")
         return url
 
-    @field_validator("timezone")
-    @classmethod
-    def _is_a_zone(cls, name: str) -> str:
-        try:
-            ZoneInfo(name)
-        except (ZoneInfoNotFoundError, ValueError):
-            raise ValueError(f"there is no time zone `{name}`; write `Europe/Lisbon`") from None
-        return name
-
     @field_validator("query")
     @classmethod
     def _only_reads(cls, query: str) -> str:
@@ -129,6 +120,11 @@ class SqlConfig(DriverConfig):
         place = self.endpoint()
         host = "" if place is None else f"{place[0]}:{place[1]}"
         return f"{self.dialect}://{host}/{self.database}"
+
+    @field_validator("timezone")
+    @classmethod
+    def _is_a_zone(cls, name: str) -> str:
+        return known_zone(name)
 
     def key(self) -> str:
         """`postgresql://host:5432/mes orders`; a query, and unusual settings, as a short hash."""
